@@ -12,5 +12,7 @@ def data_dir() -> Path:
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
     folder = Path(os.environ.get("CALCULEMUS_DATA", beside))
     if not (folder / "gsm8k" / "test.jsonl").exists():
-        pytest.skip(f"no real data in {folder}: set CALCULEMUS_DATA to a folder with gsm8k/, mgsm/, gsm_hard/")
+        pytest.skip(
+            f"no real data in {folder}: set CALCULEMUS_DATA to a folder with gsm8k/, mgsm/, gsm_hard/"
+        )
     return folder

@@ -7,7 +7,14 @@ CalculemusError
  │   └─ UnknownProblemsError             rows that name problems which the set does not have
  ├─ RecordError (ValueError)             a file of recorded solutions or of pairs to grade
  ├─ GradingError (ValueError)            a gold answer or a grader's name that cannot be used
+ │   ├─ UnreadableError                  text that is not an expression the parser knows
+ │   ├─ UndecidableError                 two expressions too large to compare within the limits
+ │   ├─ NotExactError                    a value that is irrational, or found only by approximation
+ │   ├─ OutsideDomainError               a real function taken outside its domain
+ │   ├─ WorkerTimeoutError               a worker process ran past its limit and was killed
+ │   └─ WorkerFailedError                a worker process raised, died or ran out of memory
  ├─ StatisticsError (ValueError)         figures that a statistic is not defined for
+ ├─ OutputError (OSError)                a file that cannot be written
  └─ StoreError (RuntimeError)            a results store that cannot be opened, read or written
 
 A message says what was being done, what was found, what was expected, and what to do, in this order.
@@ -48,8 +55,44 @@ class GradingError(CalculemusError, ValueError):
     """A gold answer or a grader's name cannot be used."""
 
 
+class UnreadableError(GradingError):
+    """Text is not an expression that the parser knows."""
+
+
+class UndecidableError(GradingError):
+    """Two expressions are too large to compare within the limits."""
+
+
+class NotExactError(GradingError):
+    """A value is irrational, or found only by approximation."""
+
+
+class OutsideDomainError(GradingError):
+    """A real function is taken outside its domain."""
+
+
+class WorkerTimeoutError(GradingError):
+    """A worker process ran past its limit and was killed."""
+
+
+class WorkerFailedError(GradingError):
+    """A worker process raised, died or ran out of memory.
+
+    Attributes:
+        cause: Exception type and message as text, for example ``ValueError: no digits``.
+    """
+
+    def __init__(self, doing: str, cause: str) -> None:
+        super().__init__(f"{doing}: {cause}")
+        self.cause = cause
+
+
 class StatisticsError(CalculemusError, ValueError):
     """A statistic is not defined for the figures it was given."""
+
+
+class OutputError(CalculemusError, OSError):
+    """A file cannot be written."""
 
 
 class StoreError(CalculemusError, RuntimeError):
