@@ -1,0 +1,326 @@
+r"""From the text of an answer to its shape: amount, set, interval, matrix, equation, choice, words."""
+
+import re
+from functools import lru_cache
+
+from calculemus.errors import UnreadableError
+from calculemus.exact import MAX_DIGITS, parse_number
+from calculemus.grading.answers import (
+    Answer,
+    Choice,
+    Difference,
+    Group,
+    Interval,
+    Matrix,
+    Ratio,
+    Relation,
+    Scalar,
+    Text,
+    Union,
+    Unreadable,
+)
+from calculemus.grading.expression import Expr, contains, number, parse_expression
+from calculemus.grading.lexer import MAX_LENGTH
+from calculemus.grading.normalise import normalise
+from calculemus.grading.quantity import parse_quantity
+
+_MATH = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)([^$]*[^\s$\\])\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
+_CHOICE = re.compile(
+    r"(?:(?:option|choice|answer)\s+)?(?:\(([A-J])\)|([A-J])(?=[.):]|$))[.):]*\s*(.*)\Z", re.I | re.S
+)
+_RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s*:\s*\d+(?:\.\d+)?)+\Z")
+_CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*([ap])\.?\s?m\.?\Z", re.I)
+_MATRIX = re.compile(r"\\begin\s*\{([bpvBV]?matrix|array)\}(?:\s*\{[lcr|]*\})?(.*)\\end\s*\{\1\}\Z", re.S)
+_OPERATORS = {
+    "=": "=", "==": "=", r"\equiv": "=", "!=": "!=", r"\ne": "!=",
+    "<": "<", ">": ">", r"\le": "<=", r"\ge": ">=", "<=": "<=", ">=": ">=",
+}  # fmt: skip
+_OPERATOR = re.compile(r"\\(?:le|ge|ne|equiv)(?![A-Za-z])|<=|>=|!=|==|[<>=]")
+_NAME = re.compile(
+    r"(?:[A-Za-z]|\\[A-Za-z]+|[A-Za-z]{2,12})(?:_\{?\w+\}?)?'*(?:\s*\(\s*[A-Za-z](?:,\s*[A-Za-z])*\s*\))?\Z"
+    r"|\(\s*[A-Za-z](?:\s*,\s*[A-Za-z])+\s*\)\Z"
+)
+_IN = re.compile(r"(?:[A-Za-z]|\\[a-z]+)\s*\\in(?![A-Za-z])\s*(.+)\Z", re.S)
+_CUP = re.compile(r"\\cup(?![A-Za-z])|(?<=[\])}])\s*U\s*(?=[\[({\\])")
+_SETMINUS = re.compile(
+    r"\\setminus(?![A-Za-z])|\\newrow\s*(?=\\?\{)|(?<=\\R)\s*-\s*(?=\\?\{)|\\backslash(?![A-Za-z])"
+)
+_SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:and|or)\b|[,;]|\\newrow|(?<![A-Za-z])(?:and|or)(?![A-Za-z]))\s*")
+_SYNONYMS = {
+    "dne": "does not exist", "doesn't exist": "does not exist", "none": "no solution",
+    "no solutions": "no solution",
+    "no real solution": "no solution", "no real solutions": "no solution", "empty set": "no solution",
+    "true": "yes", "false": "no", "undef": "undefined", "not defined": "undefined",
+    "impossible": "no solution",
+}  # fmt: skip
+_REALS = ("all real numbers", "all reals", "the real numbers", "real numbers")
+_BRACKETS = {"(": ")", "[": "]", "{": "}"}
+MAX_BRACKETS = 40  # nested; the parser calls itself for each
+_ARTICLE = re.compile(r"^(?:the|a|an)\s+|[.,;:!?'\"]+$")
+# Short words that are words; other runs of up to three letters are products of variables.
+_PROSE = re.compile(
+    r"(?<![\\A-Za-z])(?:so|it|is|in|to|of|at|an|as|be|by|do|go|if|me|my|no|on|or|up|us|we|he|she|the|and|for|are|"
+    r"was|has|had|her|his|its|our|you|not|but|can|did|get|how|let|new|now|old|out|see|two|way|who|why|all|any|"
+    r"yes|off|odd|even|am|pm|dne|one|six|ten|red|sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|"
+    r"sep|oct|nov|dec|tom|sam|bob|ann|joe|dog|cat|act|day|top|tie|win|low|big)(?![A-Za-z])",
+    re.I,
+)
+
+
+@lru_cache(maxsize=8192)
+def parse_answer(text: str) -> Answer:
+    """Return the shape of an answer; any text has one (``Text`` or ``Unreadable`` at worst)."""
+    if len(text) > MAX_LENGTH:
+        stripped = text.strip()
+        value = parse_number(stripped) if len(stripped) <= MAX_DIGITS else None
+        return Unreadable(stripped) if value is None else Scalar(number(value), value)
+    text = clean(text)
+    return Unreadable(text) if _depth(text) > MAX_BRACKETS else _parse(text)
+
+
+def clean(text: str) -> str:
+    """Return the normal spelling of an answer, without math delimiters and the full stop of its sentence."""
+    text = _MATH.sub(lambda m: f" {m[1] or m[2] or m[3] or m[4]} ", text)
+    text = normalise(text).strip().strip('`"')
+    text = re.sub(r"^(?:\\therefore|\\approx|\\implies|~|≈)\s*", "", text)
+    text = re.sub(r"\s*(?:\\circ\s*)?(?<!\.\.)[.,;:]+$", "", text) if not text.endswith("...") else text
+    return text.strip()
+
+
+def _parse(text: str) -> Answer:
+    if not text:
+        return Text("")
+    for shape in (
+        _plain_number,
+        _choice,
+        _clock,
+        _matrix,
+        _member,
+        _union,
+        _difference,
+        _relation,
+        _brackets,
+        _list,
+    ):
+        answer = shape(text)
+        if answer is not None:
+            return answer
+    quantity = parse_quantity(text)
+    if quantity is not None:
+        return _expand_signs(quantity)
+    return _expression(text) or _text(text)
+
+
+def _plain_number(text: str) -> Answer | None:
+    value = parse_number(text)
+    return Scalar(number(value), value) if value is not None else None
+
+
+def _choice(text: str) -> Answer | None:
+    match = _CHOICE.match(text)
+    if not match:
+        return None
+    letter = (match[1] or match[2]).upper()
+    marked = match[1] or not text[0].islower()
+    if not marked or (not match[3] and len(text) == 1 and not text.isupper()):
+        return None
+    return Choice(letter, _parse(match[3]) if match[3] else None)
+
+
+def _clock(text: str) -> Answer | None:
+    match = _CLOCK.match(text)
+    if match:
+        value = parse_number(match[1]), parse_number(match[2] or "0")
+        return Ratio((value[0] or number(0).value, value[1] or number(0).value), match[3].lower())  # type: ignore[arg-type]  # digits always parse
+    if _RATIO.match(text):
+        parts = [parse_number(part) for part in text.split(":")]
+        return Ratio(tuple(part for part in parts if part is not None))
+    return None
+
+
+def _matrix(text: str) -> Answer | None:
+    match = _MATRIX.match(text)
+    if not match:
+        return None
+    rows = [row for row in re.split(r"\\newrow", match[2]) if row.strip() and row.strip() != r"\hline"]
+    return Matrix(tuple(tuple(_parse(cell.strip()) for cell in row.split("&")) for row in rows))
+
+
+def _member(text: str) -> Answer | None:
+    r"""Read ``x \in [1, 2]`` as the set."""
+    match = _IN.match(text)
+    return _parse(match[1].strip()) if match else None
+
+
+def _union(text: str) -> Answer | None:
+    parts = split_top(text, _CUP)
+    if len(parts) < 2:
+        return None
+    return Union(tuple(_parse(part) for part in parts))
+
+
+def _difference(text: str) -> Answer | None:
+    parts = split_top(text, _SETMINUS)
+    if len(parts) != 2 or not all(parts):
+        return None
+    return Difference(_parse(parts[0]), _parse(parts[1]))
+
+
+def _relation(text: str) -> Answer | None:
+    """Read an equation, an inequality or a chain of them; several of them are a list."""
+    if not _OPERATOR.search(text):
+        return None
+    listed = split_top(text, _SEPARATOR)
+    if len(listed) > 1:
+        items = tuple(_parse(part) for part in listed if part)
+        joined_by_or = bool(re.search(r"\bor\b", text))
+        if joined_by_or and all(isinstance(i, (Relation, Interval)) and not _is_equation(i) for i in items):
+            return Union(items)
+        return Group("", items)
+    sides = split_top(text, _OPERATOR)
+    operators = tuple(_OPERATORS[match] for match in top_matches(text, _OPERATOR))
+    if len(sides) < 2 or not all(sides):
+        return None
+    name = None
+    if operators == ("=",) * len(operators) and _NAME.match(sides[0]):
+        name = re.sub(r"[\s{}\\]", "", sides[0])
+    left: Answer = Text(sides[0]) if name else _parse(sides[0])
+    return Relation((left, *(_parse(side) for side in sides[1:])), operators, name)
+
+
+def _is_equation(answer: Answer) -> bool:
+    return isinstance(answer, Relation) and set(answer.operators) == {"="}
+
+
+def _brackets(text: str) -> Answer | None:
+    """Read a set, a tuple, a list or an interval."""
+    text = text.replace(r"\{", "{").replace(r"\}", "}")
+    if text in (r"\emptyset", "{}", "{ }"):
+        return Group("{}", ())
+    if text == r"\R" or text in _REALS:
+        infinity = Expr("constant", (), "infty")
+        return Interval(Expr("neg", (infinity,)), infinity, False, False)
+    if len(text) < 2 or text[0] not in "([{]" or text[-1] not in ")]}[":
+        return None
+    opening, closing = text[0], text[-1]
+    inner = text[1:-1]
+    if not _balanced(inner):
+        return None
+    items = split_top(inner, re.compile(r"\s*[,;]\s*"))
+    if _BRACKETS.get(opening) == closing:
+        if len(items) < 2 and opening == "(":
+            return None
+        if opening == "{" and len(items) == 1 and any(mark in inner for mark in ("|", ":")):
+            return Unreadable(text)  # a set given by its property
+        return Group(opening + closing, tuple(_parse(item) for item in items)) if all(items) else None
+    if len(items) != 2 or "{" in (opening, closing) or "}" in (opening, closing):
+        return None
+    low, high = _end(items[0]), _end(items[1])
+    if low is None or high is None:
+        return None
+    return Interval(low, high, opening == "[", closing == "]")
+
+
+def _end(text: str) -> Expr | None:
+    try:
+        return parse_expression(text)
+    except UnreadableError:
+        return None
+
+
+def _list(text: str) -> Answer | None:
+    """Read items joined by commas, semicolons, 'and' or 'or'; a thousands comma separates nothing."""
+    if parse_quantity(text) is not None:
+        return None
+    parts = [part for part in split_top(text, _SEPARATOR) if part]
+    if len(parts) < 2:
+        return None
+    items = tuple(_parse(part) for part in parts)
+    if any(isinstance(item, Text) for item in items) and len(text) > 200:
+        return None
+    return Group("", items)
+
+
+def _expression(text: str) -> Answer | None:
+    if _PROSE.search(text):
+        return None
+    try:
+        return _expand_signs(scalar(parse_expression(text)))
+    except UnreadableError:
+        return Unreadable(text) if "\\" in text else None
+
+
+def scalar(expr: Expr) -> Scalar:
+    """Wrap an expression; degrees and percent on the outside become unit and flag."""
+    if expr.op == "percent":
+        inner = scalar(expr.args[0])
+        return Scalar(inner.expr, inner.value, None, True)
+    value = expr.value if expr.op == "number" else None
+    return Scalar(expr, value)  # type: ignore[arg-type]  # a number node carries a Fraction
+
+
+def _expand_signs(answer: Scalar) -> Answer:
+    """Turn plus-minus into the list of both answers."""
+    if not (contains(answer.expr, "pm") or contains(answer.expr, "mp")):
+        return answer
+    both = [
+        Scalar(_with_sign(answer.expr, plus), None, answer.unit, answer.percent) for plus in (True, False)
+    ]
+    return Group("", tuple(both))
+
+
+def _with_sign(expr: Expr, plus: bool) -> Expr:
+    args = tuple(_with_sign(arg, plus) for arg in expr.args)
+    if expr.op in ("pm", "mp"):
+        left, right = args
+        return Expr("add", (left, right if plus == (expr.op == "pm") else Expr("neg", (right,))))
+    return Expr(expr.op, args, expr.value)
+
+
+def _text(text: str) -> Text:
+    words = re.sub(r"[\s$\\{}]+", " ", text).strip().casefold()
+    words = _ARTICLE.sub("", _ARTICLE.sub("", words)).strip()
+    return Text(_SYNONYMS.get(words, words))
+
+
+def _depth(text: str) -> int:
+    """Return how deep brackets nest."""
+    depth = deepest = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _balanced(text: str) -> bool:
+    """Say whether brackets close in order inside ``text``, any bracket closing any."""
+    depth = 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        if depth < 0:
+            return False
+    return depth == 0
+
+
+def split_top(text: str, separator: re.Pattern[str]) -> list[str]:
+    """Split at the separators that stand outside all brackets."""
+    spans = [m.span() for m in _top(text, separator)]
+    starts = [0, *(end for _, end in spans)]
+    ends = [*(start for start, _ in spans), len(text)]
+    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
+
+
+def top_matches(text: str, pattern: re.Pattern[str]) -> list[str]:
+    """Return the matches that stand outside all brackets."""
+    return [match[0] for match in _top(text, pattern)]
+
+
+def _top(text: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
+    matches = list(pattern.finditer(text))
+    if not matches:
+        return []
+    depths, depth = [], 0
+    for character in text:
+        depth += (character in "([{") - (character in ")]}")
+        depths.append(depth)
+    return [m for m in matches if m.start() == len(text) or (depths[m.start()] == 0 and m.group())]
