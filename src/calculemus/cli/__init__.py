@@ -1,1 +1,77 @@
-"""cli"""
+"""The command line: a thin skin that parses, calls, prints, and turns errors into one paragraph.
+
+Commands are named by import path and imported when they are called, so that ``--help`` stays fast.
+"""
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+
+from cyclopts import App, CycloptsError, Parameter
+
+from calculemus import __version__
+from calculemus.cli.progress import drawing
+from calculemus.errors import CalculemusError
+
+__all__ = ["app", "main", "run"]
+
+_COMMANDS = {
+    "compare": ("calculemus.cli.compare:compare", "Compare systems on one problem set, in pairs."),
+    "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
+    "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
+    "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),
+    "show": ("calculemus.cli.runs:show", "Show one run: what it was, and how it did."),
+    "diff": ("calculemus.cli.runs:diff", "Say what differs between two runs."),
+    "regrade": ("calculemus.cli.runs:regrade", "Grade a stored run again, without generating."),
+    "export": ("calculemus.cli.runs:export", "Write a run's rows as JSONL, CSV or Parquet."),
+    "power": ("calculemus.cli.power:power", "Say how many problems a gain needs, or what a set can show."),
+}
+
+app = App(
+    name="calculemus",
+    help="Which of these is better on these problems, at what cost, and how sure are we?",
+    version=f"calculemus {__version__}",
+    default_parameter=Parameter(negative=()),
+    suppress_keyboard_interrupt=False,
+)
+for _name, (_path, _summary) in _COMMANDS.items():
+    app.command(_path, name=_name, help=_summary)
+
+_KEPT = "what was answered and graded so far is in the store, and the same command goes on from there"
+_RESUMED = ("compare", "regrade")
+
+
+def main() -> None:
+    """Run the command line and leave the process with its status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A name that the terminal's encoding lacks must not end a comparison.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(tokens: Sequence[str]) -> int:
+    """Run one command line.
+
+    Args:
+        tokens: The arguments after the program's name.
+
+    Returns:
+        0 where it worked, 1 where nobody reads the output, 2 after an error, 130 after an interrupt.
+    """
+    try:
+        with drawing():
+            app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        sys.stdout.flush()
+    except (CalculemusError, CycloptsError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f"interrupted: {_KEPT}" if tokens[0] in _RESUMED else "interrupted", file=sys.stderr)
+        return 130
+    except BrokenPipeError:
+        # The interpreter flushes stdout once more when it ends; that must not fail loudly.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    return 0

@@ -133,6 +133,8 @@ def _phrase(text: str, gold: Gold) -> Iterator[str | None]:
     readings: list[str] = []
     for reading in extract.phrases(text):
         readings.append(reading)
+        if reading.startswith("not "):
+            yield reading
         if parse_number(reading) is not None or _fits(parse_answer(reading), gold):
             yield reading
     if readings and isinstance(gold.answer, (Text, Choice)):
@@ -151,13 +153,26 @@ def _whole(text: str, gold: Gold) -> Iterator[str | None]:
         yield line
 
 
+def _last_clause(text: str, gold: Gold) -> Iterator[str | None]:
+    """Take what the last sentence says that something is, where that has the shape of an answer."""
+    clause = extract.last_clause(text)
+    if (
+        clause
+        and len(clause) <= MAX_WHOLE
+        and not extract.refuses(text)
+        and _fits(parse_answer(clause), gold)
+    ):
+        yield clause
+
+
 _RULES: dict[str, Callable[[str, Gold], Iterator[str | None]]] = {
     "boxed": _boxed,
     "hashes": lambda text, gold: iter([extract.after_hashes(text)]),
     "phrase": _phrase,
     "whole": _whole,
     "formula": lambda text, gold: iter([extract.last_formula(text)]),
-    "last_number": lambda text, gold: iter([extract.last_number(text)]),
+    "last_clause": _last_clause,
+    "last_number": lambda text, gold: iter([None if extract.refuses(text) else extract.last_number(text)]),
 }
 
 

@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-RULES = ("boxed", "hashes", "phrase", "whole", "formula", "last_number")
+from calculemus.grading.units import parse_unit
+
+RULES = ("boxed", "hashes", "phrase", "whole", "formula", "last_clause", "last_number")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +22,7 @@ class Candidate:
 
 _BLOCKS = ("think", "thinking", "reasoning", "thought")
 _QUESTION = re.compile(r"\s*(?:\*\*)?(?:Q|Question|Problem|Human|User)\s*\d*\s*:")
+_QUESTION_MARKS = ("Q", "Question", "Problem", "Human", "User", "<|", "</s>")
 _NEXT_QUESTION = re.compile(
     r"\n[ \t]{0,8}(?:\*\*)?(?:Q|Question|Problem|Human|User)\s*\d*\s*:|<\|im_end\|>|</s>|<\|eot_id\|>"
 )
@@ -27,7 +30,7 @@ _BOX = re.compile(r"\\(?:boxed|fbox)\s*")
 _JOINED = re.compile(r"[\s$,;.]*(?:and|or|,|;)[\s$,;]*\Z")
 _HASHES = re.compile(r"####[ \t]*([^\n]*)")
 _PHRASE = re.compile(
-    r"(?:(?:answers?|result|option|choice)(?:\s*\([^()\n]{0,40}\))?(?:\*\*|__)?\s*"
+    r"(?:(?:answers?|result|option|choice)(?:\s*\([^()\n]{0,40}\))?[\"']?(?:\*\*|__)?\s*"
     r"(?:(?:is|are|was|equals|will be|would be)\b|[:=])|(?m:^)\s*(?:\*\*)?A:)"
     r"\s*(?:\*\*|__)?\s*(?:[:=]|thus|therefore|approximately|exactly|equal to)?\s*",
     re.I,
@@ -42,14 +45,26 @@ _NUMBER = re.compile(
     r"(?:(?<![\w.)\]}])[-−+])?[$€£¥₹]?(?<![\d.])(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+)"
     r"(?:[eE][+-]?\d+)?(?:\s?/\s?\d+(?![\d/]))?\s?%?"
 )
+_IS = re.compile(r"\b(?:is|are|equals|was|be)\s+|(?<![<>!=])=\s*(?!=)")
+_REFUSAL = re.compile(
+    r"(?:can't|cannot|can not|unable to|could not|couldn't|impossible to)\s+(?:be\s+)?"
+    r"(?:determin|answer|solv|find|comput|calculat|say|tell|be sure)|(?:do not|don't) know|"
+    r"(?:not enough|insufficient) information|not possible to (?:determin|answer|say|tell)",
+    re.I,
+)
+_LEAD = re.compile(r"^(?:not\s.*?\sbut\s+)?(?:(?:that|the|equal to)\s+)?")
+_UNIT_WORD = re.compile(r"\s?([A-Za-z°]+(?:\^?[23])?(?:/[A-Za-z]+(?:\^?[23])?)?)(?![A-Za-z])")
 _TAIL = 400  # characters in which the last number is looked for first
 _WINDOW = 5_000  # characters at the end in which a phrase or formula is looked for
+MAX_LINE = 2_000  # characters of the last line that are read
 MAX_BOXES = 50
 MAX_PHRASES = 50
 
 
 def without_next_question(text: str) -> str:
     """Drop the further questions that a model goes on to invent; a text that begins with one is kept."""
+    if not any(mark in text for mark in _QUESTION_MARKS):
+        return text
     match = _NEXT_QUESTION.search(text)
     if match is None or _QUESTION.match(text) or not text[: match.start()].strip():
         return text
@@ -125,10 +140,12 @@ def phrases(text: str) -> Iterator[str]:
     rest = match.string[match.end() :].lstrip("\n ")
     end = _SENTENCE_END.search(rest)
     sentence = (rest[: end.start()] if end else rest).strip()
-    sentence = re.sub(r"^(?:not\s.*?\sbut\s+)?(?:that|the|equal to)?\s*", "", sentence, count=1).strip("*_ ")
+    sentence = _LEAD.sub("", sentence, count=1).strip("*_\"'} " if "{" not in sentence else "*_ ")
     if not sentence:
         return
     yield sentence
+    if sentence.startswith("not "):
+        return  # "the answer is not 5" gives none
     clause = _CLAUSE_END.search(sentence)
     if clause:
         yield sentence[: clause.start()]
@@ -172,9 +189,31 @@ def last_formula(text: str) -> str | None:
     return (match[1] or match[2] or match[3] or match[4]).strip() or None if match else None
 
 
+def last_clause(text: str) -> str | None:
+    """Return what stands behind the last "is", "are" or "=" of the last sentence."""
+    line = text.rstrip()[-MAX_LINE:].rsplit("\n", 1)[-1]
+    match = _last(_IS, _last_sentence(line))
+    return match.string[match.end() :].strip(" .*_") or None if match else None
+
+
+def _last_sentence(line: str) -> str:
+    """Return the part behind the last full stop that ends a sentence before the end."""
+    end = _last(_SENTENCE_END, line.rstrip(".!? "))
+    return line[end.end() :] if end else line
+
+
+def refuses(text: str) -> bool:
+    """Say whether the last sentence declines to answer, so that numbers in it are none."""
+    return bool(_REFUSAL.search(_last_sentence(text.rstrip()[-MAX_LINE:].rsplit("\n", 1)[-1])))
+
+
 def last_number(text: str) -> str | None:
-    """Return the last number, with its sign, percent sign or denominator."""
+    """Return the last number, with its sign, percent sign, denominator or unit of measure."""
     match = _last(_NUMBER, text[-_TAIL:])
     if len(text) > _TAIL and (match is None or match.start() < _TAIL // 4):
         match = _last(_NUMBER, text)  # it may begin before the tail
-    return match[0].strip() if match else None
+    if match is None:
+        return None
+    word = _UNIT_WORD.match(match.string, match.end())
+    unit = parse_unit(word[1]) if word else None
+    return (match[0] + word[0] if word and unit and unit.powers and unit.measure else match[0]).strip()

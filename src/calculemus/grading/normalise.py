@@ -62,6 +62,10 @@ _SYNONYMS = {
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
 _ESCAPED = re.compile(r"\\([$%&#_ ])")
 _DIGIT_GROUP_SPACE = re.compile(r"(?<=\d)(?:\\[,!; ]|\{,\}|,\\!|~)(?=\d{3}(?!\d))")
+_PYTHON_RATIO = re.compile(r"\b(?:Fraction|Rational)\(\s*(-?\d+)\s*,\s*(\d+)\s*\)")
+_PYTHON_NUMBER = re.compile(
+    r"\b(?:Fraction|Rational|Decimal|Integer|Float|np\.\w+)\(\s*['\"]?(-?[\d./]+)['\"]?\s*\)"
+)
 _OVER = re.compile(r"\{([^{}]*)\\over(?![A-Za-z])([^{}]*)\}")
 _SPACE_RUN = re.compile(r"\s+")
 _EMPHASIS = re.compile(r"(?<![\w*])(\*\*|__|`)(?=\S)(.+?)(?<=\S)\1(?![\w*])", re.S)
@@ -74,6 +78,8 @@ def normalise(text: str) -> str:
         text = _EMPHASIS.sub(r"\2", text)
     if "\\" in text or "~" in text or "{,}" in text:
         text = _fold_latex(text)
+    if "(" in text:
+        text = _PYTHON_RATIO.sub(r"\1/\2", _PYTHON_NUMBER.sub(r"\1", text))
     return _SPACE_RUN.sub(" ", text).strip()
 
 

@@ -19,16 +19,31 @@ from calculemus.grading.answers import (
     Union,
     Unreadable,
 )
+from calculemus.grading.brackets import depth_of, is_balanced, split_top, top_matches
 from calculemus.grading.expression import Expr, contains, number, parse_expression
 from calculemus.grading.lexer import MAX_LENGTH
 from calculemus.grading.normalise import normalise
+from calculemus.grading.prose import PROSE, parse_text
 from calculemus.grading.quantity import parse_quantity
 
 _MATH = re.compile(r"\$\$(.+?)\$\$|\$(?!\s)([^$]*[^\s$\\])\$(?!\d)|\\\((.+?)\\\)|\\\[(.+?)\\\]", re.S)
 _CHOICE = re.compile(
     r"(?:(?:option|choice|answer)\s+)?(?:\(([A-J])\)|([A-J])(?=[.):]|$))[.):]*\s*(.*)\Z", re.I | re.S
 )
-_RATIO = re.compile(r"\d+(?:\.\d+)?(?:\s*:\s*\d+(?:\.\d+)?)+\Z")
+_RATIO = re.compile(r"\d+(?:\.\d+)?(?:(?:\s*:\s*| to )\d+(?:\.\d+)?)+\Z")
+_DATE = re.compile(r"\d{4}[-/.]\d{1,2}[-/.]\d{1,2}\Z|\d{1,2}/\d{1,2}/\d{2,4}\Z|\d{1,2}\.\d{1,2}\.\d{4}\Z")
+_BASED = re.compile(r"\(?([0-9A-Za-z]+)\)?\s*(?:_\s*\{?\s*(\w+)\s*\}?|\(?\s*base[ -](\w+)\s*\)?)\Z")
+_BASES = {
+    "two": 2,
+    "three": 3,
+    "four": 4,
+    "five": 5,
+    "six": 6,
+    "seven": 7,
+    "eight": 8,
+    "ten": 10,
+    "sixteen": 16,
+}
 _CLOCK = re.compile(r"(\d{1,2})(?::(\d\d))?\s*([ap])\.?\s?m\.?\Z", re.I)
 _MATRIX = re.compile(r"\\begin\s*\{([bpvBV]?matrix|array)\}(?:\s*\{[lcr|]*\})?(.*)\\end\s*\{\1\}\Z", re.S)
 _OPERATORS = {
@@ -46,25 +61,9 @@ _SETMINUS = re.compile(
     r"\\setminus(?![A-Za-z])|\\newrow\s*(?=\\?\{)|(?<=\\R)\s*-\s*(?=\\?\{)|\\backslash(?![A-Za-z])"
 )
 _SEPARATOR = re.compile(r"\s*(?:[,;]\s*(?:and|or)\b|[,;]|\\newrow|(?<![A-Za-z])(?:and|or)(?![A-Za-z]))\s*")
-_SYNONYMS = {
-    "dne": "does not exist", "doesn't exist": "does not exist", "none": "no solution",
-    "no solutions": "no solution",
-    "no real solution": "no solution", "no real solutions": "no solution", "empty set": "no solution",
-    "true": "yes", "false": "no", "undef": "undefined", "not defined": "undefined",
-    "impossible": "no solution",
-}  # fmt: skip
 _REALS = ("all real numbers", "all reals", "the real numbers", "real numbers")
 _BRACKETS = {"(": ")", "[": "]", "{": "}"}
 MAX_BRACKETS = 40  # nested; the parser calls itself for each
-_ARTICLE = re.compile(r"^(?:the|a|an)\s+|[.,;:!?'\"]+$")
-# Short words that are words; other runs of up to three letters are products of variables.
-_PROSE = re.compile(
-    r"(?<![\\A-Za-z])(?:so|it|is|in|to|of|at|an|as|be|by|do|go|if|me|my|no|on|or|up|us|we|he|she|the|and|for|are|"
-    r"was|has|had|her|his|its|our|you|not|but|can|did|get|how|let|new|now|old|out|see|two|way|who|why|all|any|"
-    r"yes|off|odd|even|am|pm|dne|one|six|ten|red|sun|mon|tue|wed|thu|fri|sat|jan|feb|mar|apr|may|jun|jul|aug|"
-    r"sep|oct|nov|dec|tom|sam|bob|ann|joe|dog|cat|act|day|top|tie|win|low|big)(?![A-Za-z])",
-    re.I,
-)
 
 
 @lru_cache(maxsize=8192)
@@ -75,7 +74,7 @@ def parse_answer(text: str) -> Answer:
         value = parse_number(stripped) if len(stripped) <= MAX_DIGITS else None
         return Unreadable(stripped) if value is None else Scalar(number(value), value)
     text = clean(text)
-    return Unreadable(text) if _depth(text) > MAX_BRACKETS else _parse(text)
+    return Unreadable(text) if depth_of(text) > MAX_BRACKETS else _parse(text)
 
 
 def clean(text: str) -> str:
@@ -90,25 +89,14 @@ def clean(text: str) -> str:
 def _parse(text: str) -> Answer:
     if not text:
         return Text("")
-    for shape in (
-        _plain_number,
-        _choice,
-        _clock,
-        _matrix,
-        _member,
-        _union,
-        _difference,
-        _relation,
-        _brackets,
-        _list,
-    ):
+    for shape in _SHAPES:
         answer = shape(text)
         if answer is not None:
             return answer
     quantity = parse_quantity(text)
     if quantity is not None:
         return _expand_signs(quantity)
-    return _expression(text) or _text(text)
+    return _expression(text) or parse_text(text)
 
 
 def _plain_number(text: str) -> Answer | None:
@@ -127,13 +115,30 @@ def _choice(text: str) -> Answer | None:
     return Choice(letter, _parse(match[3]) if match[3] else None)
 
 
+def _date(text: str) -> Answer | None:
+    return Text(text) if _DATE.match(text) else None
+
+
+def _based(text: str) -> Answer | None:
+    """Read ``101_2``, ``(1A)_{16}`` or ``101 base 2`` by value."""
+    match = _BASED.match(text)
+    if not match or not re.search(r"\d", match[1]):
+        return None
+    name = match[2] or match[3]
+    base = _BASES.get(name, int(name) if name.isdecimal() and len(name) < 3 else 0)
+    try:
+        return scalar(number(int(match[1], base))) if 2 <= base <= 36 else None
+    except ValueError:
+        return None  # a digit that the base does not have
+
+
 def _clock(text: str) -> Answer | None:
     match = _CLOCK.match(text)
     if match:
         value = parse_number(match[1]), parse_number(match[2] or "0")
         return Ratio((value[0] or number(0).value, value[1] or number(0).value), match[3].lower())  # type: ignore[arg-type]  # digits always parse
     if _RATIO.match(text):
-        parts = [parse_number(part) for part in text.split(":")]
+        parts = [parse_number(part) for part in re.split(r":| to ", text)]
         return Ratio(tuple(part for part in parts if part is not None))
     return None
 
@@ -204,7 +209,7 @@ def _brackets(text: str) -> Answer | None:
         return None
     opening, closing = text[0], text[-1]
     inner = text[1:-1]
-    if not _balanced(inner):
+    if not is_balanced(inner):
         return None
     items = split_top(inner, re.compile(r"\s*[,;]\s*"))
     if _BRACKETS.get(opening) == closing:
@@ -242,7 +247,7 @@ def _list(text: str) -> Answer | None:
 
 
 def _expression(text: str) -> Answer | None:
-    if _PROSE.search(text):
+    if PROSE.search(text):
         return None
     try:
         return _expand_signs(scalar(parse_expression(text)))
@@ -277,50 +282,17 @@ def _with_sign(expr: Expr, plus: bool) -> Expr:
     return Expr(expr.op, args, expr.value)
 
 
-def _text(text: str) -> Text:
-    words = re.sub(r"[\s$\\{}]+", " ", text).strip().casefold()
-    words = _ARTICLE.sub("", _ARTICLE.sub("", words)).strip()
-    return Text(_SYNONYMS.get(words, words))
-
-
-def _depth(text: str) -> int:
-    """Return how deep brackets nest."""
-    depth = deepest = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        deepest = max(deepest, depth)
-    return deepest
-
-
-def _balanced(text: str) -> bool:
-    """Say whether brackets close in order inside ``text``, any bracket closing any."""
-    depth = 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        if depth < 0:
-            return False
-    return depth == 0
-
-
-def split_top(text: str, separator: re.Pattern[str]) -> list[str]:
-    """Split at the separators that stand outside all brackets."""
-    spans = [m.span() for m in _top(text, separator)]
-    starts = [0, *(end for _, end in spans)]
-    ends = [*(start for start, _ in spans), len(text)]
-    return [text[start:end].strip() for start, end in zip(starts, ends, strict=True)]
-
-
-def top_matches(text: str, pattern: re.Pattern[str]) -> list[str]:
-    """Return the matches that stand outside all brackets."""
-    return [match[0] for match in _top(text, pattern)]
-
-
-def _top(text: str, pattern: re.Pattern[str]) -> list[re.Match[str]]:
-    matches = list(pattern.finditer(text))
-    if not matches:
-        return []
-    depths, depth = [], 0
-    for character in text:
-        depth += (character in "([{") - (character in ")]}")
-        depths.append(depth)
-    return [m for m in matches if m.start() == len(text) or (depths[m.start()] == 0 and m.group())]
+_SHAPES = (
+    _plain_number,
+    _date,
+    _based,
+    _choice,
+    _clock,
+    _matrix,
+    _member,
+    _union,
+    _difference,
+    _relation,
+    _brackets,
+    _list,
+)
