@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from calculemus import Cost, Problem
 from calculemus.errors import RecordError, UnknownProblemsError
+from calculemus.jsonl import Numeral
 from calculemus.problems.problemset import ProblemSet
 from calculemus.study.recorded import RecordedSystem, open_recorded
-from calculemus.study.records import Number, storable
+from calculemus.study.records import storable
 from calculemus.study.system import Answer
 
 QUESTIONS = ["How much is 1 + 1?", "How much is 2 + 2?", "How  much\nis 3 + 3?"]
@@ -273,7 +274,7 @@ def test_whatever_json_holds_becomes_text_that_can_be_stored(text: str) -> None:
 
 def test_halves_of_surrogate_pairs_are_replaced_and_whole_pairs_kept() -> None:
     assert storable("\ud83d\ude00 \ud83d x") == "\U0001f600 \ufffd x"
-    assert storable(str(Number("18.50"))) == "18.50"
+    assert storable(str(Numeral("18.50"))) == "18.50"
 
 
 def test_a_large_file_is_never_held_in_memory(tmp_path: Path) -> None:

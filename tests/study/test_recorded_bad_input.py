@@ -47,7 +47,7 @@ BAD_LINES = {
     '{"id": "sums/1", "pred": "3", "flops": 1e999}\n': "line 2: 'flops' is the number 1e999",
     '{"id": "sums/1", "pred": ["3"], "seconds": [1, 2]}\n': "line 2: 'seconds' has 2 figures; expected 1",
     '{"id": "sums/0", "pred": "3"}\n': "line 2: problem 'sums/0' is answered again: line 1 .* field 'sample'",
-    "[" * 100_000 + "\n": "line 2: wrong JSON",
+    "[" * 100_000 + "\n": "line 2: the record is nested too deeply",
 }
 
 
@@ -72,7 +72,7 @@ def test_a_named_system_without_a_solution_is_refused(tmp_path: Path, value: Any
 def test_a_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"id": "sums/0", "pred": "2"}\n{"id": "\xff"}\n')
-    with pytest.raises(RecordError, match="line 2: byte 9 of the line is not UTF-8"):
+    with pytest.raises(RecordError, match="line 2: byte 9 of the line .0xff. is not UTF-8"):
         open_recorded(f"recorded:{path}")
 
 

@@ -6,18 +6,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from calculemus.errors import MissingExtraError, ProblemError
 from calculemus.exact import parse_number
+from calculemus.jsonl import Numeral, kind, read_jsonl
 
 BATCH_ROWS = 1024  # of a Parquet file that are in memory at once
-
-
-class Numeral(str):
-    """A JSON number in its own spelling, so that no binary float stands between the file and the answer."""
-
-    __slots__ = ()
 
 
 _DECODER = json.JSONDecoder(parse_int=Numeral, parse_float=Numeral, parse_constant=Numeral)
@@ -83,20 +78,11 @@ def _torn(where: str, line: str | bytes) -> ProblemError:
 
 
 def _read_jsonl(path: Path) -> Iterator[Row]:
-    for where, line in _text_lines(path):
-        if not line.strip():
-            continue
-        try:
-            yield _object(where, _loads(line))
-        except json.JSONDecodeError as error:
-            if not line.endswith("\n"):
-                raise _torn(where, line) from error
-            found = f"it is not JSON ({error.msg}, column {error.colno})"
-            raise refusal(where, found, "one JSON object a line", "Correct or remove the line.") from error
-        except (UnicodeEncodeError, RecursionError) as error:
-            raise refusal(
-                where, _cannot_use(error), "one JSON object a line", "Correct or remove the line."
-            ) from error
+    def refuse(line: int | None, found: str, expected: str, advice: str) -> NoReturn:
+        raise refusal(f"'{path}', line {line}" if line else f"'{path}'", found, expected, advice)
+
+    for line, record in read_jsonl(path, refuse):
+        yield _object(f"'{path}', line {line}", record)
 
 
 def _read_json(path: Path) -> Iterator[Row]:
@@ -105,49 +91,38 @@ def _read_json(path: Path) -> Iterator[Row]:
         return
     expected = "a list of JSON objects"
     try:
-        rows = _loads(text)
+        rows = _DECODER.decode(text)
     except json.JSONDecodeError as error:
         advice = "If it holds one object a line, call it .jsonl; otherwise correct it."
         raise refusal(
             f"'{path}', line {error.lineno}", f"it is not JSON ({error.msg})", expected, advice
         ) from error
-    except (UnicodeEncodeError, RecursionError) as error:
-        raise refusal(f"'{path}'", _cannot_use(error), expected, "Correct the file.") from error
+    except RecursionError as error:
+        raise refusal(f"'{path}'", "it is nested too deeply", expected, "Correct the file.") from error
     if not isinstance(rows, list):
-        raise refusal(f"'{path}'", f"it holds {_kind(rows)}", expected, "Put the records in a list.")
+        raise refusal(f"'{path}'", f"it holds {kind(rows)}", expected, "Put the records in a list.")
     for number, row in enumerate(rows, 1):
         yield _object(f"'{path}', record {number}", row)
 
 
-def _loads(text: str) -> Any:
-    value = _DECODER.decode(text)
-    if "\\ud" in text or "\\uD" in text:
-        json.dumps(value, ensure_ascii=False).encode()  # half a surrogate pair cannot be stored: found here
-    return value
-
-
-def _cannot_use(error: Exception) -> str:
-    if isinstance(error, RecursionError):
-        return "it is nested too deeply"
-    return "it holds half of a surrogate pair, which is not a character"
-
-
 def _object(where: str, value: Any) -> Row:
     if not isinstance(value, dict):
-        raise refusal(where, f"the record is {_kind(value)}", "a JSON object", "Correct or remove it.")
+        raise refusal(where, f"the record is {kind(value)}", "a JSON object", "Correct or remove it.")
+    if not all(map(_is_storable, value.values())):
+        found = "it holds half of a surrogate pair, which is not a character"
+        raise refusal(where, found, "text", "Correct or remove the record.")
     return Row(where, value)
 
 
-def _kind(value: Any) -> str:
-    """Name a JSON value's type."""
-    names = (
-        (Numeral, "a number"),
-        (str, "text"),
-        (list, "a list"),
-        (dict, "an object"),
-        (bool, "true or false"),
-    )
-    return next((name for kind, name in names if isinstance(value, kind)), "null")
+def _is_storable(cell: Any) -> bool:
+    """Say whether no text in it holds half of a surrogate pair, which no file or database can hold."""
+    if isinstance(cell, str) and cell.isascii():
+        return True
+    try:
+        json.dumps(cell, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _read_csv(path: Path) -> Iterator[Row]:

@@ -9,9 +9,10 @@ from typing import Any
 
 from calculemus.errors import ProblemError
 from calculemus.exact import parse_number
+from calculemus.jsonl import Numeral
 from calculemus.problem import Problem
 from calculemus.problems import gsm8k
-from calculemus.problems.readers import Numeral, Row, refusal
+from calculemus.problems.readers import Row, refusal
 
 # The first name under which a row has something counts. MGSM on the hub has an answer_number beside an
 # answer that is worked out in words.

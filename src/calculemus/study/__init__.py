@@ -1,1 +1,1 @@
-"""study"""
+"""Studies: systems on problem sets, generated and graded apart, compared in pairs."""

@@ -8,9 +8,10 @@ from typing import Any
 from calculemus.errors import GradingError
 from calculemus.events import track
 from calculemus.grading import Grader
+from calculemus.jsonl import Record, kind
 from calculemus.problem import Problem
 from calculemus.problems.problemset import ProblemSet
-from calculemus.study.records import Record, kind, read_records, refuse, storable
+from calculemus.study.records import read_records, refuse, storable
 from calculemus.verdict import OUTCOMES, Verdict
 
 _SETTINGS = ("answers", "rel_tol", "abs_tol", "figures")

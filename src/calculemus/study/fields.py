@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from calculemus.cost import Cost
+from calculemus.jsonl import Numeral, Record, kind
 from calculemus.solution import Solution
-from calculemus.study.records import Number, Record, is_nan, kind, refuse, storable
+from calculemus.study.records import is_nan, refuse, storable
 
 ID_KEYS = ("id", "problem_id")
 QUESTION_KEYS = ("question", "problem", "input")
@@ -81,14 +82,14 @@ def read_flag(value: Any) -> bool | None:
     """Read a finding: true, false, 1 or 0; anything between is none."""
     if isinstance(value, bool):
         return value
-    if isinstance(value, Number) and float(value) in (0.0, 1.0):
+    if isinstance(value, Numeral) and float(value) in (0.0, 1.0):
         return float(value) == 1.0
     return None
 
 
 def read_count(path: Path, line: int, key: str, value: Any) -> int:
     """Read a number of something, from 0."""
-    if not isinstance(value, Number) or not value.isdigit() or len(value) > 15:
+    if not isinstance(value, Numeral) or not value.isdigit() or len(value) > 15:
         refuse(path, line, f"'{key}' is {kind(value)}", "a whole number from 0", _ADVICE)
     return int(value)
 
@@ -154,6 +155,6 @@ def _figure(path: Path, line: int, key: str, value: Any) -> float | None:
     """Read one cost: a number from 0, or null or NaN where it is unknown."""
     if value is None or is_nan(value):
         return None
-    if not isinstance(value, Number) or not 0 <= float(value) < math.inf:
+    if not isinstance(value, Numeral) or not 0 <= float(value) < math.inf:
         refuse(path, line, f"'{key}' is {kind(value)}", "a number from 0, or null", _ADVICE)
     return read_count(path, line, key, value) if key in _WHOLE else float(value)

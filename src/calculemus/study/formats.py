@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+from calculemus.jsonl import Numeral, Record, kind
 from calculemus.study.fields import (
     ID_KEYS,
     QUESTION_KEYS,
@@ -24,7 +25,7 @@ from calculemus.study.fields import (
     read_solution,
     texts_in,
 )
-from calculemus.study.records import Number, Record, kind, refuse, storable
+from calculemus.study.records import refuse, storable
 
 WHAT_IS_READ = (
     f"rows with an id or question and a response ({', '.join(RESPONSE_KEYS)}); or rows with a question and, "
@@ -173,7 +174,7 @@ class Harness:
         value = record.get("resps")
         outer = value if isinstance(value, list) else [value]
         flat = [text for inner in outer for text in (inner if isinstance(inner, list) else [inner])]
-        if any(isinstance(item, (list, bool, Number)) for item in flat):
+        if any(isinstance(item, (list, bool, Numeral)) for item in flat):
             found = "'resps' holds log-likelihoods, as a multiple-choice task writes them"
             refuse(self.path, line, found, "the texts of a generation task", "Run the generation variant.")
         return flat or [None]
