@@ -4,6 +4,13 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# A shared machine is slow at times: slowness is measured in bench/, and fails no example.
+settings.register_profile(
+    "calculemus", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("calculemus")
 
 
 @pytest.fixture(scope="session")

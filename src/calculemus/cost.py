@@ -20,6 +20,11 @@ class Cost:
         peak_bytes: Largest memory in use; the maximum, not the sum, over parts.
         bytes_read: Bytes read from storage.
         bytes_written: Bytes written to storage.
+
+    Example:
+        >>> total = Cost(tokens_out=120, seconds_engine=0.5) + Cost(tokens_out=80)
+        >>> total.known()
+        {'tokens_out': 200}
     """
 
     tokens_in: int | None = None
@@ -64,6 +69,10 @@ class Budget:
         seconds: Wall-clock seconds of the engine.
         flops: Floating-point operations.
         sandbox_seconds: Seconds of running programs.
+
+    Example:
+        >>> Budget(tokens=2000).seconds is None
+        True
     """
 
     tokens: int | None = None

@@ -33,7 +33,11 @@ class MissingExtraError(CalculemusError, ImportError):
     """An optional dependency is not installed."""
 
     def __init__(self, doing: str, module: str, extra: str) -> None:
-        super().__init__(
+        super().__init__(doing, module, extra)  # kept as they came, so that pickle can make it again
+
+    def __str__(self) -> str:
+        doing, module, extra = self.args
+        return (
             f"{doing}: the module '{module}' is not installed; it comes with the extra '{extra}'. "
             f"Install it: pip install 'calculemus[{extra}]'"
         )
@@ -83,8 +87,11 @@ class WorkerFailedError(GradingError):
     """
 
     def __init__(self, doing: str, cause: str) -> None:
-        super().__init__(f"{doing}: {cause}")
+        super().__init__(doing, cause)  # kept as they came, so that pickle can make it again
         self.cause = cause
+
+    def __str__(self) -> str:
+        return ": ".join(self.args)
 
 
 class StatisticsError(CalculemusError, ValueError):

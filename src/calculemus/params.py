@@ -17,7 +17,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from typing import Annotated, Any, Literal, Protocol, Self, Union, get_args, get_origin, get_type_hints
 
 from calculemus.errors import InvalidParameterError
@@ -73,6 +73,13 @@ class Between:
 _TYPE_NAMES = {int: "a whole number", float: "a finite number", str: "text", bool: "true or false"}
 
 
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond every float
+        return False
+
+
 def _fits(value: Any, kind: Any) -> bool:
     """Say whether ``value`` is of the annotated type; an int passes for a float, a bool only for a bool."""
     if kind is Any:
@@ -89,7 +96,7 @@ def _fits(value: Any, kind: Any) -> bool:
     if kind is bool or isinstance(value, bool):
         return kind is bool and isinstance(value, bool)
     if kind is float:
-        return isinstance(value, (int, float)) and math.isfinite(value)
+        return isinstance(value, (int, float)) and _is_finite(value)
     return isinstance(value, kind)
 
 
@@ -112,6 +119,16 @@ def _unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
     return annotation, ()
 
 
+def _as_declared(value: Any, annotation: Any) -> Any:
+    """Return a number that is declared as real as a float without a negative zero: 2 and 2.0 are one key."""
+    kind, _ = _unwrap(annotation)
+    options = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (kind,)
+    if isinstance(value, tuple) and get_origin(kind) is tuple:
+        return tuple(_as_declared(item, get_args(kind)[0]) for item in value)
+    is_real = float in options and int not in options and not isinstance(value, bool)
+    return value + 0.0 if is_real and isinstance(value, (int, float)) else value
+
+
 @dataclass(frozen=True)
 class Configured:
     """Base of everything with parameters: stores them, checks them, reads and writes them as JSON."""
@@ -131,15 +148,17 @@ class Configured:
             )
 
     def params(self) -> dict[str, Any]:
-        """Return the parameters by name, JSON-like."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the parameters by name, JSON-like; equal objects have the same text."""
+        hints = get_type_hints(type(self), include_extras=True)
+        return {f.name: _as_declared(getattr(self, f.name), hints[f.name]) for f in fields(self)}
 
     @classmethod
     def from_params(cls, params: Mapping[str, Any]) -> Self:
         """Build from parameters by name.
 
         Raises:
-            InvalidParameterError: A name that is not a parameter, or a value out of range.
+            InvalidParameterError: A name that is not a parameter, a parameter that is missing, or a value
+                out of range.
         """
         known = {field.name: field for field in fields(cls)}
         for name in params:
@@ -148,14 +167,19 @@ class Configured:
                     f"{cls.__name__}: there is no parameter '{name}'; "
                     f"it has {', '.join(known) or 'no parameters'}"
                 )
+        for name, field in known.items():
+            if name not in params and field.default is MISSING and field.default_factory is MISSING:
+                raise InvalidParameterError(
+                    f"{cls.__name__}: parameter '{name}' is missing and has no default; give it a value"
+                )
         return cls(**{n: tuple(v) if isinstance(v, list) else v for n, v in params.items()})
 
 
 def canonical_json(value: Any) -> str:
-    """Write JSON of which equal values have equal text: sorted keys, no spaces, no NaN."""
+    """Write JSON in its one spelling: sorted keys, no spaces, no NaN; 1, 1.0 and true stay apart."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest(value: Any) -> str:
     """Return 32 hexadecimal digits that name a JSON-like value by its content."""
-    return hashlib.blake2b(canonical_json(value).encode(), digest_size=16).hexdigest()
+    return hashlib.blake2b(canonical_json(value).encode(errors="surrogatepass"), digest_size=16).hexdigest()

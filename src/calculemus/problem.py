@@ -20,6 +20,11 @@ class Problem:
         meta: JSON-like facts. Graders read ``answers`` (a list of further accepted golds), ``rel_tol``,
             ``abs_tol`` (numbers or decimal strings) and ``figures`` (significant figures asked for);
             statistics read ``group`` (the cluster that variants of one problem share) and ``steps``.
+
+    Example:
+        >>> problem = Problem("halves/0", "What is half of 3?", "3/2", meta={"answers": ["1.5"]})
+        >>> problem.golds
+        ('3/2', '1.5')
     """
 
     id: str
@@ -42,7 +47,12 @@ class Problem:
     @property
     def golds(self) -> tuple[str, ...]:
         """Every answer that counts as right: ``answer``, then ``meta['answers']``."""
-        return (self.answer, *self.meta.get("answers", ()))
+        further = self.meta.get("answers", ())
+        if isinstance(further, str):
+            raise ProblemError(
+                f"problem '{self.id}': meta 'answers' is the text {further!r}; expected a list of texts"
+            )
+        return (self.answer, *further)
 
     @property
     def group(self) -> str:

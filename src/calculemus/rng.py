@@ -5,11 +5,20 @@ a problem, changing the batch size or restarting changes nobody else's draws.
 """
 
 import hashlib
+import operator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
+
+
+def _encoded(part: str | int) -> bytes:
+    """Write one part of a path; with kind and length before it, no two paths read alike when joined."""
+    # A lone surrogate, which JSON can carry into a problem's id, and an integer of numpy's are parts too.
+    is_text = isinstance(part, str)
+    data = part.encode(errors="surrogatepass") if is_text else str(operator.index(part)).encode()
+    return f"{'str' if is_text else 'int'}:{len(data)}:".encode() + data
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +40,7 @@ class Rng:
     @property
     def key(self) -> int:
         """128 bits that name this stream."""
-        parts = (self.seed, *self.path)
-        # Type and length before each part: ("ab", "c"), ("a", "bc") and (1,), ("1",) stay apart.
-        encoded = b"".join(
-            f"{type(part).__name__}:{len(data)}:".encode() + data
-            for part in parts
-            for data in [str(part).encode()]
-        )
+        encoded = b"".join(map(_encoded, (self.seed, *self.path)))
         return int.from_bytes(hashlib.blake2b(encoded, digest_size=16).digest(), "little")
 
     def generator(self) -> "np.random.Generator":

@@ -17,6 +17,10 @@ class Node:
         parents: Indices of the nodes it follows: none for a root, one in a chain or tree, several where
             a method merges states.
         meta: JSON-like facts: log-probability, value, visits.
+
+    Example:
+        >>> Node("step", "3 - 1 = 2", parents=(0,)).parents
+        (0,)
     """
 
     kind: str
@@ -27,7 +31,13 @@ class Node:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """The whole record of a solution: a chain, tree or graph of nodes, parents before children."""
+    """The whole record of a solution: a chain, tree or graph of nodes, parents before children.
+
+    Example:
+        >>> trace = Trace((Node("step", "2 * 3 = 6"), Node("step", "6 + 1 = 7", parents=(0,))))
+        >>> [node.text for node in trace.path(1)]
+        ['2 * 3 = 6', '6 + 1 = 7']
+    """
 
     nodes: tuple[Node, ...] = ()
 
@@ -66,6 +76,11 @@ class Solution:
         cost: What it took.
         truncated: Whether a limit cut it short.
         failure: Why there is no answer, as one line; None where nothing failed.
+
+    Example:
+        >>> solution = Solution("2 * 3 = 6, so the answer is 6.", cost=Cost(tokens_out=14))
+        >>> solution.cost.known()
+        {'tokens_out': 14}
     """
 
     answer: str | None

@@ -19,6 +19,11 @@ class Verdict:
         how: The rules that fired, extraction first, for example ``boxed/number``.
         grader: ``name@version``.
         seconds: Wall-clock time of grading; not part of equality.
+
+    Example:
+        >>> verdict = Verdict("correct", extracted="18", how="answer-line/number", grader="default@1")
+        >>> verdict.correct
+        True
     """
 
     outcome: Outcome

@@ -1,3 +1,5 @@
+"""What is embedded in the page comes out again."""
+
 import io
 import json
 from html.parser import HTMLParser

@@ -1,3 +1,5 @@
+"""The page as a whole: complete, closed to scripts of others, the same for the same input."""
+
 import base64
 import errno
 import hashlib
@@ -103,7 +105,7 @@ def test_names_that_are_no_unicode_are_written_all_the_same(
 ):
     path = tmp_path / "r.html"
     write_report(path, compared(views, ["\ud800", "b", "c"]), views)
-    path.read_text(encoding="utf-8")
+    assert "<html" in path.read_text(encoding="utf-8")
 
 
 def test_the_same_comparison_gives_the_same_file(

@@ -1,3 +1,5 @@
+"""The plots are the specifications that they should be."""
+
 import json
 from dataclasses import replace
 from itertools import product

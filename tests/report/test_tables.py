@@ -1,3 +1,5 @@
+"""The tables say what the comparison says."""
+
 from collections import Counter
 from dataclasses import replace
 

@@ -1,3 +1,5 @@
+"""The counts are those of brute force."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 

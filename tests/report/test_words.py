@@ -1,3 +1,5 @@
+"""Figures in words."""
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st

@@ -230,7 +230,7 @@ def test_null_and_nan_are_failures_of_the_system(tmp_path: Path) -> None:
     solutions = [answer.solution for answer in system.answers(SUMS, set())]
     assert [solution.answer for solution in solutions] == [None] * 3
     assert [solution.failure for solution in solutions] == [
-        f"the recorded response is {what}" for what in ("null", "nan", "null")
+        f"the recorded response is {what}" for what in ("null", "NaN", "null")
     ]
 
 

@@ -24,6 +24,11 @@ class Expr:
     args: tuple["Expr", ...] = ()
     value: Fraction | str | None = None
 
+    @property
+    def number(self) -> Fraction | None:
+        """The value of a number node, else None."""
+        return self.value if isinstance(self.value, Fraction) else None
+
 
 FUNCTIONS = frozenset(
     re.findall(

@@ -3,7 +3,7 @@
 Every function returns True, False, or None where equality cannot be decided here.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 
 from calculemus.grading.answers import (
@@ -177,10 +177,10 @@ def _distinct(items: Sequence[Answer]) -> list[Answer]:
     return kept
 
 
-def _all(verdicts: object) -> bool | None:
+def _all(verdicts: Iterable[bool | None]) -> bool | None:
     """Return False if any is, else None if any is undecided, else True."""
     seen: list[bool | None] = []
-    for verdict in verdicts:  # type: ignore[attr-defined]  # an iterable of verdicts, read lazily
+    for verdict in verdicts:
         if verdict is False:
             return False
         seen.append(verdict)

@@ -30,8 +30,11 @@ CPU_MARGIN_SECONDS = 2  # on top of a call's own limit: only a caller that canno
 
 # Called once before the first fork: every worker then starts with these modules and their caches loaded.
 WARM_UP: tuple[tuple[str, tuple[Any, ...]], ...] = (
-    ("math_verify:parse", ("$\\frac{1}{2}+x$",)),
-    ("sympy.parsing.sympy_parser:parse_expr", ("x/2 + sqrt(3)",)),
+    ("calculemus.grading.symbolic:symbolically_equal", ("\\frac{1}{2}", "0.5")),
+    ("calculemus.grading.math_verify_adapter:compare", (("\\frac{x}{2}",), "$x+\\sqrt{3}$")),
+    ("calculemus.grading.minerva_math:compare", ("\\frac{x}{2}", "x+\\sqrt{3}")),
+    ("calculemus.grading.prm800k:compare", ("x/2", "x+sqrt(3)")),
+    ("calculemus.grading.qwen_math:compare", ("x", "3")),
 )
 
 

@@ -145,6 +145,5 @@ def _suffixed(text: str) -> Scalar | None:
             continue
         constant = _constant(text[: match.start()], unit if unit and unit.powers else None, False)
         if constant is not None and not contains(constant.expr, "call"):  # "\\sin 30^\\circ" is a sine
-            value = constant.expr.value if constant.expr.op == "number" else None
-            return Scalar(constant.expr, value, None if percent else constant.unit, percent)  # type: ignore[arg-type]
+            return Scalar(constant.expr, constant.expr.number, None if percent else constant.unit, percent)
     return None

@@ -1,6 +1,7 @@
 r"""From the text of an answer to its shape: amount, set, interval, matrix, equation, choice, words."""
 
 import re
+from fractions import Fraction
 from functools import lru_cache
 
 from calculemus.errors import UnreadableError
@@ -135,8 +136,7 @@ def _based(text: str) -> Answer | None:
 def _clock(text: str) -> Answer | None:
     match = _CLOCK.match(text)
     if match:
-        value = parse_number(match[1]), parse_number(match[2] or "0")
-        return Ratio((value[0] or number(0).value, value[1] or number(0).value), match[3].lower())  # type: ignore[arg-type]  # digits always parse
+        return Ratio((Fraction(match[1]), Fraction(match[2] or 0)), match[3].lower())
     if _RATIO.match(text):
         parts = [parse_number(part) for part in re.split(r":| to ", text)]
         return Ratio(tuple(part for part in parts if part is not None))
@@ -260,8 +260,7 @@ def scalar(expr: Expr) -> Scalar:
     if expr.op == "percent":
         inner = scalar(expr.args[0])
         return Scalar(inner.expr, inner.value, None, True)
-    value = expr.value if expr.op == "number" else None
-    return Scalar(expr, value)  # type: ignore[arg-type]  # a number node carries a Fraction
+    return Scalar(expr, expr.number)
 
 
 def _expand_signs(answer: Scalar) -> Answer:

@@ -156,7 +156,7 @@ def _grade_one(grader: Grader, problem: Problem, response: str | None, failures:
     """Return the grader's verdict, or an error that says what it raised."""
     try:
         return grader.grade(problem, response)
-    except Exception as error:
+    except Exception as error:  # one row that no grader foresaw must not end the study
         _log.info("%s on %s", grader_id(grader), problem.id, exc_info=True)
         text = " ".join(str(error).split())[:500]
         how = f"{type(error).__name__}: {text}"
