@@ -14,6 +14,11 @@ CalculemusError
  │   ├─ WorkerTimeoutError               a worker process ran past its limit and was killed
  │   └─ WorkerFailedError                a worker process raised, died or ran out of memory
  ├─ StatisticsError (ValueError)         figures that a statistic is not defined for
+ ├─ EngineError (RuntimeError)           a model or endpoint that did not answer a request
+ │   └─ EngineCapabilityError            a request, or an option of it, that an engine does not have
+ ├─ BudgetExceededError (RuntimeError)   a request that would cost more than is left
+ ├─ SandboxError (RuntimeError)          a sandbox that cannot be set up, or that broke down
+ ├─ ReplayError (RuntimeError)           a recorded solve that asks for something else when run again
  ├─ OutputError (OSError)                a file that cannot be written
  └─ StoreError (RuntimeError)            a results store that cannot be opened, read or written
 
@@ -96,6 +101,26 @@ class WorkerFailedError(GradingError):
 
 class StatisticsError(CalculemusError, ValueError):
     """A statistic is not defined for the figures it was given."""
+
+
+class EngineError(CalculemusError, RuntimeError):
+    """A model or an endpoint did not answer a request."""
+
+
+class EngineCapabilityError(EngineError):
+    """A request, or an option of it, is of a kind that the engine does not have."""
+
+
+class BudgetExceededError(CalculemusError, RuntimeError):
+    """A request could cost more than is left of the budget; it was not sent."""
+
+
+class SandboxError(CalculemusError, RuntimeError):
+    """A sandbox cannot be set up, or broke down."""
+
+
+class ReplayError(CalculemusError, RuntimeError):
+    """A recorded solve asks for something else when it is run again."""
 
 
 class OutputError(CalculemusError, OSError):

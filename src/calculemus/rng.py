@@ -40,8 +40,20 @@ class Rng:
     @property
     def key(self) -> int:
         """128 bits that name this stream."""
-        encoded = b"".join(map(_encoded, (self.seed, *self.path)))
-        return int.from_bytes(hashlib.blake2b(encoded, digest_size=16).digest(), "little")
+        return int.from_bytes(self._hash().digest(), "little")
+
+    def _hash(self) -> "hashlib.blake2b":
+        return hashlib.blake2b(b"".join(map(_encoded, (self.seed, *self.path))), digest_size=16)
+
+    def seeds(self, n: int) -> tuple[int, ...]:
+        """Return 64-bit seeds: the low halves of the keys of the children 0 to ``n - 1``."""
+        start = self._hash()
+        seeds: list[int] = []
+        for index in range(n):
+            hashed = start.copy()  # the path is hashed once, not once a seed
+            hashed.update(_encoded(index))
+            seeds.append(int.from_bytes(hashed.digest()[:8], "little"))
+        return tuple(seeds)
 
     def generator(self) -> "np.random.Generator":
         """Return a fresh counter-based generator at the start of this stream."""

@@ -72,7 +72,7 @@ def test_a_named_system_without_a_solution_is_refused(tmp_path: Path, value: Any
 def test_a_line_that_is_not_utf_8_is_named(tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     path.write_bytes(b'{"id": "sums/0", "pred": "2"}\n{"id": "\xff"}\n')
-    with pytest.raises(RecordError, match="line 2: byte 9 of the line .0xff. is not UTF-8"):
+    with pytest.raises(RecordError, match=r"line 2: byte 9 of the line \(0xff\) is not UTF-8"):
         open_recorded(f"recorded:{path}")
 
 

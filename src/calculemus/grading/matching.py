@@ -179,12 +179,12 @@ def _distinct(items: Sequence[Answer]) -> list[Answer]:
 
 def _all(verdicts: Iterable[bool | None]) -> bool | None:
     """Return False if any is, else None if any is undecided, else True."""
-    seen: list[bool | None] = []
+    undecided = False
     for verdict in verdicts:
         if verdict is False:
             return False
-        seen.append(verdict)
-    return None if None in seen else True
+        undecided = undecided or verdict is None
+    return None if undecided else True
 
 
 def _match_intervals(gold: Interval, given: Interval) -> bool | None:
@@ -260,10 +260,6 @@ def _ratio_scalar(ratio: Ratio, scalar: Scalar) -> bool | None:
     return _equal(Scalar(number(ratio.parts[0] / ratio.parts[1])), scalar)
 
 
-def _match_choices(gold: Choice, given: Choice) -> bool | None:
-    return gold.letter == given.letter
-
-
 def _match_texts(gold: Text, given: Text) -> bool | None:
     return bool(gold.words) and gold.words == given.words
 
@@ -295,7 +291,7 @@ _RULES: Sequence[tuple[tuple[type, type], Callable[..., bool | None]]] = (
     ((Relation, Group), _relation_group),
     ((Ratio, Ratio), _match_ratios),
     ((Ratio, Scalar), _ratio_scalar),
-    ((Choice, Choice), _match_choices),
+    ((Choice, Choice), lambda gold, given: gold.letter == given.letter),
     ((Text, Text), _match_texts),
     ((Text, Group), _text_group),
 )
