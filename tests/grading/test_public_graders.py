@@ -2,7 +2,6 @@
 
 import json
 import re
-import time
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from calculemus.errors import GradingError, WorkerFailedError
-from calculemus.grading import workers
 from calculemus.grading.base import Grader
 from calculemus.grading.latex_text import latex_to_text
 from calculemus.grading.lm_eval import LmEvalFlexible, LmEvalStrict
@@ -286,19 +283,6 @@ def test_the_first_grader_agrees_with_the_flags_published_beside_it(data_dir: Pa
 
 
 @every_grader
-def test_a_failed_system_is_an_error(grader: Grader) -> None:
-    verdict = grader.grade(Problem("p", "?", "18"), None)
-    assert (verdict.outcome, verdict.extracted) == ("error", None)
-    assert verdict.grader == f"{grader.name}@{grader.version}"
-
-
-@every_grader
-def test_a_response_that_is_not_text_is_a_type_error(grader: Grader) -> None:
-    with pytest.raises(TypeError, match=f"{grader.name}.*'p'.*bytes"):
-        grader.grade(Problem("p", "?", "18"), b"18")  # pyright: ignore[reportArgumentType]
-
-
-@every_grader
 def test_any_accepted_gold_counts(grader: Grader) -> None:
     response = "Final Answer: The final answer is 18. I hope it is correct.\n#### 18\n" + r"\boxed{18}"
     assert outcome(grader, "7", response, answers=["18"]) == "correct"
@@ -314,54 +298,3 @@ def test_a_gold_in_the_expected_form_is_correct_and_its_neighbours_are_not(grade
     assert outcome(grader, gold, response(gold)) == "correct"
     for wrong in (f"{gold}1", f"7{gold.lstrip('-')}"):
         assert outcome(grader, gold, response(wrong)) != "correct"
-
-
-HOSTILE = {
-    "a power tower": "9^{9^{9^{9}}}",
-    "factorials of factorials": "9!!!!!!!!",
-    "deep nesting": "{" * 100_000,
-    "deep parentheses": "(" * 100_000,
-    "a megabyte of digits": "1" * 1_000_000,
-    "a megabyte of words": "a " * 500_000,
-    "ten thousand fractions": r"\frac1" * 10_000,
-    "many openings": "Final Answer: The final answer is " * 30_000,
-    "a zero byte and half a character": "\0\ud800",
-    "code": "__import__('os').system('true')",
-    "nothing": "",
-}
-
-
-@pytest.mark.slow
-@every_grader
-@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
-def test_hostile_text_gets_a_verdict_in_about_a_second(grader: Grader, text: str) -> None:
-    workers.warm(wait=True)
-    for response in (text, f"{SENTENCE.format(text)}\n\\boxed{{{text}}}"):
-        start = time.monotonic()
-        assert outcome(grader, r"\frac{1}{2}", response) in ("wrong", "unparsed")
-        assert time.monotonic() - start < 1.5
-
-
-@every_grader
-def test_a_verdict_carries_its_time(grader: Grader) -> None:
-    seconds = grader.grade(Problem("p", "?", "18"), SENTENCE.format("19")).seconds
-    assert seconds is not None
-    assert 0 < seconds < 1
-
-
-def test_code_in_an_answer_is_not_run(tmp_path: Path) -> None:
-    target = tmp_path / "written"
-    for code in (f"open('{target}', 'w')", f"[open('{target}', 'w')]", f"S(\"open('{target}', 'w')\")"):
-        for grader in (Prm800k(), Qwen25Math(), MathVerify()):
-            outcome(grader, "1", f"\\boxed{{{code}}}")
-            outcome(grader, "1", code)
-    assert not target.exists()
-
-
-def test_a_missing_library_is_an_error_and_not_a_verdict(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(function: str, *_: Any, **__: Any) -> None:
-        raise WorkerFailedError(function, "ModuleNotFoundError: No module named 'sympy'")
-
-    monkeypatch.setattr(workers, "call", fail)
-    with pytest.raises(GradingError, match="No module named 'sympy'"):
-        outcome(MinervaMath(), "18", SENTENCE.format("18"))

@@ -55,7 +55,7 @@ def run_script(script: str, **options: object) -> "subprocess.Popen[str]":
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        **options,  # pyright: ignore[reportArgumentType, reportCallIssue]
+        **options,  # pyright: ignore[reportArgumentType, reportCallIssue]  # passed on as given
     )
 
 

@@ -98,7 +98,7 @@ class Cascade:
         if gold.value is not None and not problem.meta and "whole" in self.rules and _PLAIN.match(response):
             same = int(response) == gold.value
             return "correct" if same else "wrong", response.strip(), "whole/number"
-        candidate = self._candidate(response, gold)
+        candidate = self.candidate(response, gold)
         if candidate is None:
             return "unparsed", None, "no answer found"
         tolerance = Tolerance.of(problem)
@@ -107,8 +107,8 @@ class Cascade:
         outcome: Outcome = "unparsed" if verdict is None else ("correct" if verdict else "wrong")
         return outcome, candidate.text, f"{candidate.rule}/{rule}"
 
-    def _candidate(self, response: str, gold: Gold) -> Candidate | None:
-        """Return the answer's text by the first rule that finds one."""
+    def candidate(self, response: str, gold: Gold) -> Candidate | None:
+        """Return the answer's text by the first rule that finds one; the gold says what answers look like."""
         text = extract.without_reasoning(response)
         if text is None:
             return None
@@ -149,8 +149,8 @@ def _whole(text: str, gold: Gold) -> Iterator[str | None]:
         answer = parse_answer(line)
         if _fits(answer, gold) or (line == stripped and isinstance(answer, Unreadable)):
             yield line
-    elif line == stripped and parse_number(line) is not None:
-        yield line
+    elif line == stripped and not any(map(str.isspace, line)):
+        yield line  # no prose: one long formula or numeral
 
 
 def _last_clause(text: str, gold: Gold) -> Iterator[str | None]:
