@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from calculemus.cost import Cost
-from calculemus.errors import MissingExtraError, StoreError
+from calculemus.errors import MissingExtraError, OutputError, StoreError
 from calculemus.problem import Problem
 from calculemus.problems.problemset import ProblemSet
 from calculemus.solution import Solution
@@ -167,5 +167,5 @@ def test_a_file_that_cannot_be_written_is_named(store: Store, tmp_path: Path, en
     run = make(store, "first")
     for folder in (tmp_path / "missing", tmp_path / "store.db"):
         out = folder / f"rows.{ending}"
-        with pytest.raises(StoreError, match=rf"exporting to '{out}': .*; expected a file, in a folder"):
+        with pytest.raises(OutputError, match=rf"writing '{out}': .*; expected a file, in a folder"):
             export_runs(store, [run], out)

@@ -53,7 +53,7 @@ def judge(
     return Verdict(found.outcome, found.extracted, found.how, grader_id(grader), seconds)
 
 
-def call(function: str, *args: Any) -> Any:
+def call(function: str, *args: Any, seconds: float = SECONDS) -> Any:
     """Call a function of a grader in a worker.
 
     Returns:
@@ -64,7 +64,7 @@ def call(function: str, *args: Any) -> Any:
     """
     workers.warm(wait=True)
     try:
-        return workers.call(function, *args, seconds=SECONDS)
+        return workers.call(function, *args, seconds=seconds)
     except WorkerTimeoutError:
         return None
     except WorkerFailedError as error:

@@ -3,8 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
-from calculemus.errors import WorkerFailedError, WorkerTimeoutError
-from calculemus.grading import workers
+from calculemus.grading.public import call
 
 SECONDS = 0.5
 _DIGITS = 40
@@ -13,10 +12,7 @@ _DIGITS = 40
 @lru_cache(maxsize=8192)
 def match_symbolically(gold: str, given: str) -> bool | None:
     """Return whether two LaTeX answers are equal by SymPy; None where it cannot read or decide them."""
-    try:
-        return workers.call("calculemus.grading.symbolic:symbolically_equal", gold, given, seconds=SECONDS)
-    except (WorkerTimeoutError, WorkerFailedError):
-        return None
+    return call("calculemus.grading.symbolic:symbolically_equal", gold, given, seconds=SECONDS)
 
 
 def symbolically_equal(gold: str, given: str) -> bool | None:

@@ -85,7 +85,8 @@ def load(
 
     Args:
         name: A named set (``gsm8k:test``, ``gsm8k:train``, ``mgsm:de``, ``gsm_hard``; ``gsm8k`` is its test
-            split), a file (.jsonl, .json, .tsv, .csv, .parquet), or ``hub:ORG/NAME[:CONFIG][:SPLIT]``.
+            split), a file (.jsonl, .json, .tsv, .csv, .parquet), ``hub:ORG/NAME[:CONFIG][:SPLIT]``, or
+            ``generated:level=2,n=200,split=iid,seed=0`` with any axis of ``generated.Spec``.
         data: The folder that named sets are read from; by default the environment variable CALCULEMUS_DATA.
             A set that is not in the folder is read from the Hugging Face Hub.
         limit: Read only this many problems, from the start.
@@ -101,6 +102,10 @@ def load(
             f"load: parameter 'limit' is {limit}; expected a whole number, at least 1"
         )
     name = _SHORT.get(name, name)
+    if name.startswith("generated:"):
+        from calculemus.problems.generated.named import load_generated  # here: its tables take time to read
+
+        return load_generated(name, limit)
     files, source, shape = _resolve(name, data)
     rows = islice(_rows(files), limit)
     problems: Iterator[Problem] = (to_problem(row, index, shape) for index, row in enumerate(rows))
@@ -162,5 +167,5 @@ def _unknown(name: str) -> ProblemError:
     near = near or difflib.get_close_matches(name.lower(), NAMED, n=3, cutoff=0.5) or list(NAMED)
     return ProblemError(
         f"loading problems: there is no problem set '{name}'; the nearest known names are {', '.join(near)}. "
-        f"Name one of these, a file ({', '.join(READERS)}) or hub:ORG/NAME[:CONFIG][:SPLIT]"
+        f"Name one of these, a file ({', '.join(READERS)}), hub:ORG/NAME[:CONFIG][:SPLIT] or generated:level=2"
     )

@@ -6,15 +6,14 @@ target and then renamed, so that the target is either the old file or the whole 
 
 import csv
 import json
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from calculemus.errors import MissingExtraError, StoreError
 from calculemus.events import track
+from calculemus.files import replacing
 from calculemus.problem import Problem
 from calculemus.store import Run, Store, StoredRow
 from calculemus.store.records import COST_COLUMNS
@@ -43,7 +42,8 @@ def export_runs(store: Store, runs: Sequence[Run], path: Path, grader: str | Non
             where a run has it, else another that it has, else none.
 
     Raises:
-        StoreError: The ending is another, the grader has not graded a run, or the file cannot be written.
+        StoreError: The ending is another, or the grader has not graded a run.
+        OutputError: The file cannot be written.
         MissingExtraError: Parquet without pyarrow.
     """
     write = _WRITERS.get(path.suffix.lower())
@@ -55,7 +55,7 @@ def export_runs(store: Store, runs: Sequence[Run], path: Path, grader: str | Non
     doing = f"exporting to '{path}'"
     graders = [choose_grader(store.graders(run), grader, f"{doing} the run {run.key[:12]}") for run in runs]
     rows = (row for run, name in zip(runs, graders, strict=True) for row in _rows(store, run, name))
-    with _replacing(path) as temporary:
+    with replacing(path) as temporary:
         write(temporary, track(rows, doing, sum(run.n_answers for run in runs)))
 
 
@@ -84,23 +84,6 @@ def _rows(store: Store, run: Run, grader: str | None) -> Iterator[Row]:
         if problem is None or problem.id != row.problem_id:
             problem = store.problem(run, row.position)
         yield row_record(run, problem, row)
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name beside ``path``; take its place if the block succeeds, leave nothing if not."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        temporary.replace(path)
-    except OSError as error:
-        raise StoreError(
-            f"exporting to '{path}': {error.strerror or error}; expected a file, in a folder, that this user "
-            f"may write, with space left. Change that, or name another file"
-        ) from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink()
 
 
 def _write_jsonl(path: Path, rows: Iterable[Row]) -> None:
