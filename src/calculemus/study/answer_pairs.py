@@ -8,7 +8,7 @@ from typing import Any
 from calculemus.errors import GradingError
 from calculemus.events import track
 from calculemus.grading import Grader
-from calculemus.jsonl import Record, kind
+from calculemus.jsonl import Numeral, Record, kind
 from calculemus.problem import Problem
 from calculemus.problems.problemset import ProblemSet
 from calculemus.study.records import read_records, refuse, storable
@@ -89,10 +89,11 @@ def _response(path: Path, line: int, value: object) -> str | None:
 
 def _equal(path: Path, line: int, record: Record) -> bool | None:
     value = record.get("equal")
-    flag = {"1": True, "0": False}.get(value) if isinstance(value, str) else value
-    if flag is not None and not isinstance(flag, bool):
+    if isinstance(value, Numeral) and value in ("0", "1"):
+        return value == "1"
+    if value is not None and not isinstance(value, bool):
         refuse(path, line, f"'equal' is {kind(value)}", "true or false", "Correct the line.")
-    return flag
+    return value
 
 
 @dataclass
