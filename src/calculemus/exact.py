@@ -7,7 +7,8 @@ MAX_DIGITS = 100_000  # longer numerals are compared as text only
 MAX_EXPONENT = 10_000  # of ten, in scientific notation
 _CHUNK = 4_000  # digits that int() reads at once under Python's default limit
 
-_INTEGER = re.compile(r"[+-]?\d+\Z")
+_LAST_CHARACTERS = frozenset("0123456789.")
+_INTEGER = re.compile(r"[+-]?[0-9]+\Z")
 _DECIMAL = re.compile(r"([+-]?)(\d*)\.(\d*)(?:[eE]([+-]?\d{1,6}))?\Z|([+-]?)(\d+)[eE]([+-]?\d{1,6})\Z")
 _RATIO = re.compile(r"([+-]?[\d.,]+)\s*/\s*([+-]?[\d.,]+)\Z")
 _GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?\Z")
@@ -52,7 +53,9 @@ def parse_number(text: str) -> Fraction | None:
     text = text.strip()
     if not text or len(text) > MAX_DIGITS:
         return None
-    if _INTEGER.match(text) and text.isascii():
+    if text[-1] not in _LAST_CHARACTERS:
+        return None  # most texts that are no numeral end here
+    if _INTEGER.match(text):
         return Fraction(integer(text))
     if _GROUPED.match(text):
         text = text.replace(",", "")

@@ -103,7 +103,7 @@ class Cascade:
             return "unparsed", None, "no answer found"
         tolerance = Tolerance.of(problem)
         findings = [compare(read_gold(each), candidate.text, tolerance) for each in problem.golds]
-        verdict, rule = max(findings, key=lambda finding: {True: 2, None: 1, False: 0}[finding[0]])
+        verdict, rule = findings[0] if len(findings) == 1 else max(findings, key=_rank)
         outcome: Outcome = "unparsed" if verdict is None else ("correct" if verdict else "wrong")
         return outcome, candidate.text, f"{candidate.rule}/{rule}"
 
@@ -118,6 +118,11 @@ class Cascade:
                 if found and found.strip():
                     return Candidate(rule, found.strip())
         return None
+
+
+def _rank(finding: tuple[bool | None, str]) -> int:
+    """Order findings: equal, undecided, different."""
+    return {True: 2, None: 1, False: 0}[finding[0]]
 
 
 def _boxed(text: str, gold: Gold) -> Iterator[str | None]:

@@ -22,7 +22,6 @@ class Candidate:
 
 _BLOCKS = ("think", "thinking", "reasoning", "thought")
 _QUESTION = re.compile(r"\s*(?:\*\*)?(?:Q|Question|Problem|Human|User)\s*\d*\s*:")
-_QUESTION_MARKS = ("Q", "Question", "Problem", "Human", "User", "<|", "</s>")
 _NEXT_QUESTION = re.compile(
     r"\n[ \t]{0,8}(?:\*\*)?(?:Q|Question|Problem|Human|User)\s*\d*\s*:|<\|im_end\|>|</s>|<\|eot_id\|>"
 )
@@ -63,7 +62,7 @@ MAX_PHRASES = 50
 
 def without_next_question(text: str) -> str:
     """Drop the further questions that a model goes on to invent; a text that begins with one is kept."""
-    if not any(mark in text for mark in _QUESTION_MARKS):
+    if "\n" not in text and "<" not in text:
         return text
     match = _NEXT_QUESTION.search(text)
     if match is None or _QUESTION.match(text) or not text[: match.start()].strip():
@@ -87,6 +86,8 @@ def without_reasoning(text: str) -> str | None:
 
 def boxed(text: str) -> str | None:
     r"""Return the content of the last ``\boxed{}``; boxes joined by "and" or commas are one answer."""
+    if "boxed" not in text and "fbox" not in text:
+        return None
     parts: list[str] = []
     before = len(text)  # where the box to the right begins
     for start, content, end in _boxes_from_the_end(text):
@@ -163,8 +164,9 @@ def _last_phrase(text: str) -> re.Match[str] | None:
     if len(low) != len(text):  # some capitals change length: fall back on the pattern alone
         return _last(_PHRASE, text)
     start = len(low)
+    words = [word for word in _PHRASE_WORDS if word in low] or ["answer"]
     for _ in range(MAX_PHRASES):
-        start = max(low.rfind(word, 0, start) for word in _PHRASE_WORDS)
+        start = max([low.rfind(word, 0, start) for word in words])
         if start < 0:
             break
         match = _PHRASE.match(text, start + (text[start] == "\n"))
