@@ -7,14 +7,15 @@ BIN = $(VENV)/bin
 INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 PINS = pyproject.toml constraints.txt
 
-.PHONY: help demo test lint bench claims readme clean
+.PHONY: help demo test lint bench claims tiny readme clean
 
 help:
-	@echo 'make demo    compare four recorded systems on GSM8K and write demo/report.html'
+	@echo 'make demo    compare five methods on the model that ships and write demo/report.html'
 	@echo 'make test    lint, types, import rules, then every test'
 	@echo 'make lint    the same without the tests'
 	@echo 'make bench   run every script in bench/'
 	@echo 'make claims  run the claims of the methods'
+	@echo 'make tiny    train the model that ships anew, about an hour'
 	@echo 'make readme  write the figures of README.md anew'
 	@echo 'make clean   remove .venv, the demo and caches'
 
@@ -42,6 +43,9 @@ claims:
 readme: $(VENV)/.core
 	$(BIN)/python scripts/readme.py
 
+tiny: $(VENV)/.core
+	$(BIN)/python scripts/tiny.py train
+
 clean:
 	rm -rf $(VENV) demo dist build .pytest_cache .ruff_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
@@ -60,8 +64,8 @@ $(VENV)/.made:
 	@touch $@
 
 $(VENV)/.core: $(VENV)/.made $(PINS)
-	@echo 'Installing calculemus and what it needs into $(VENV); about a minute'
-	@$(INSTALL) -e .
+	@echo 'Installing calculemus and what it needs into $(VENV); a few minutes with torch'
+	@$(INSTALL) -e '.[torch]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made $(PINS)

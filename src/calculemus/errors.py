@@ -13,11 +13,16 @@ CalculemusError
  │   ├─ OutsideDomainError               a real function taken outside its domain
  │   ├─ WorkerTimeoutError               a worker process ran past its limit and was killed
  │   └─ WorkerFailedError                a worker process raised, died or ran out of memory
+ ├─ ParseError (ValueError)              a completion that is not in the form that was asked for
  ├─ StatisticsError (ValueError)         figures that a statistic is not defined for
  ├─ EngineError (RuntimeError)           a model or endpoint that did not answer a request
  │   └─ EngineCapabilityError            a request, or an option of it, that an engine does not have
  ├─ BudgetExceededError (RuntimeError)   a request that would cost more than is left
  ├─ SandboxError (RuntimeError)          a sandbox that cannot be set up, or that broke down
+ │   ├─ SandboxUnavailableError          a tier that this machine cannot isolate
+ │   ├─ SandboxBrokenError               a process of the sandbox that died or fell silent
+ │   ├─ NotDataError                     a value that cannot enter or leave the sandbox
+ │   └─ BadReplyError                    a reply that no honest process of the sandbox sends
  ├─ ReplayError (RuntimeError)           a recorded solve that asks for something else when run again
  ├─ OutputError (OSError)                a file that cannot be written
  └─ StoreError (RuntimeError)            a results store that cannot be opened, read or written
@@ -99,6 +104,22 @@ class WorkerFailedError(GradingError):
         return ": ".join(self.args)
 
 
+class ParseError(CalculemusError, ValueError):
+    """A completion is not in the form that was asked for.
+
+    Attributes:
+        raw: All that the model wrote.
+    """
+
+    def __init__(self, doing: str, raw: str, expected: str) -> None:
+        super().__init__(doing, raw, expected)  # kept as they came, so that pickle can make it again
+        self.raw = raw
+
+    def __str__(self) -> str:
+        doing, raw, expected = self.args
+        return f"{doing}: found {raw[:200]!r}; expected {expected}"
+
+
 class StatisticsError(CalculemusError, ValueError):
     """A statistic is not defined for the figures it was given."""
 
@@ -117,6 +138,22 @@ class BudgetExceededError(CalculemusError, RuntimeError):
 
 class SandboxError(CalculemusError, RuntimeError):
     """A sandbox cannot be set up, or broke down."""
+
+
+class SandboxUnavailableError(SandboxError):
+    """This machine cannot isolate what a sandbox tier runs."""
+
+
+class SandboxBrokenError(SandboxError):
+    """A process of the sandbox died or fell silent; another one can take its place."""
+
+
+class NotDataError(SandboxError):
+    """A value cannot enter or leave the sandbox: it is a function or an object, or nested too deeply."""
+
+
+class BadReplyError(SandboxError):
+    """A reply is none that an honest process of the sandbox sends."""
 
 
 class ReplayError(CalculemusError, RuntimeError):

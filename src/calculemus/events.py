@@ -34,7 +34,17 @@ class Note:
     message: str
 
 
-Event = Progress | Note
+@dataclass(frozen=True, slots=True)
+class Step:
+    """A method has added a node to its trace; see ``calculemus.solution.Node``."""
+
+    index: int
+    kind: str
+    text: str
+    parents: tuple[int, ...]
+
+
+Event = Progress | Note | Step
 Listener = Callable[[Event], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)

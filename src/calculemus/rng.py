@@ -7,12 +7,14 @@ a problem, changing the batch size or restarting changes nobody else's draws.
 import hashlib
 import operator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import numpy as np
 
 
+@lru_cache(maxsize=4096, typed=True)  # few parts make up many paths; half the time of a seed goes here
 def _encoded(part: str | int) -> bytes:
     """Write one part of a path; with kind and length before it, no two paths read alike when joined."""
     # A lone surrogate, which JSON can carry into a problem's id, and an integer of numpy's are parts too.

@@ -18,6 +18,7 @@ __all__ = ["app", "main", "run"]
 
 _COMMANDS = {
     "compare": ("calculemus.cli.compare:compare", "Compare systems on one problem set, in pairs."),
+    "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
     "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
     "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),

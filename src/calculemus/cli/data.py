@@ -1,4 +1,4 @@
-"""``calculemus data``: list, show and verify problem sets."""
+"""``calculemus data``: list, show, verify and make problem sets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -9,12 +9,17 @@ if TYPE_CHECKING:
     from calculemus.problem import Problem
     from calculemus.problems.verify import Report
 
-app = App(name="data", help="List, show and verify problem sets.")
+app = App(name="data", help="List, show, verify and make problem sets.")
+app.command(
+    "calculemus.cli.make:make", name="make", help="Generate word problems with solutions and programs."
+)
 
 _SHOWN_FINDINGS = 20  # on a terminal; --json has all
 _DECIMALS = 2
 
-SetName = Annotated[str, Parameter(help="A named set, a file, or hub:ORG/NAME[:CONFIG][:SPLIT].")]
+SetName = Annotated[
+    str, Parameter(help="A named set, a file, hub:ORG/NAME[:CONFIG][:SPLIT] or generated:level=2,n=200.")
+]
 DataFolder = Annotated[
     Path | None,
     Parameter(name="--data", help="The folder of named sets; by default CALCULEMUS_DATA, then the hub."),
@@ -26,16 +31,26 @@ AsJson = Annotated[bool, Parameter(name="--json", help="Print JSON for machines.
 def verify(name: SetName, /, *, data: DataFolder = None, as_json: AsJson = False) -> None:
     """Count what a set holds; end with status 1 if something is wrong with it."""
     from calculemus.cli.output import print_json  # here and below, so that --help stays fast
-    from calculemus.problems import load
-    from calculemus.problems.verify import verify as count
 
-    report = count(load(name, data))
+    report = _report(name, data)
     if as_json:
         print_json(report.to_json())
     else:
         _print_report(report)
     if not report.is_sound:
         raise SystemExit(1)
+
+
+def _report(name: str, data: Path | None) -> "Report":
+    """Check a set; a generated one item by item against what it was made from."""
+    if name.startswith("generated:"):
+        from calculemus.problems.generated.check import verify_generated
+
+        return verify_generated(name)
+    from calculemus.problems import load
+    from calculemus.problems.verify import verify as count
+
+    return count(load(name, data))
 
 
 @app.command
@@ -84,7 +99,10 @@ def list_sets(*, data: DataFolder = None, as_json: AsJson = False) -> None:
     for row in rows:
         table.add_row(*row.values())
     print_table(table)
-    print("\nBesides: a .jsonl, .json, .tsv, .csv or .parquet file, or hub:ORG/NAME[:CONFIG][:SPLIT].")
+    print(
+        "\nBesides: a .jsonl, .json, .tsv, .csv or .parquet file, hub:ORG/NAME[:CONFIG][:SPLIT], or problems "
+        "made on the spot: generated:level=2,n=200."
+    )
 
 
 def _describe(problem: "Problem") -> str:

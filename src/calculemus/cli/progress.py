@@ -36,7 +36,7 @@ class Drawer:
         """Draw one event."""
         if isinstance(event, Note):
             self._write(f"note: {event.message}")
-        elif self.bars:
+        elif self.bars and isinstance(event, Progress):
             self._advance(event)
 
     def close(self) -> None:

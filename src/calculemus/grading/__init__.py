@@ -20,6 +20,7 @@ __all__ = ["PROFILES", "Grader", "get_grader", "grader_id"]
 PROFILES = {
     "default": "calculemus.grading.profiles:default",
     "boxed": "calculemus.grading.profiles:boxed",
+    "game24": "calculemus.grading.game24:Game24Grader",
     "gsm8k_flexible": "calculemus.grading.profiles:gsm8k_flexible",
     "gsm8k_strict": "calculemus.grading.openai_gsm8k:OpenaiGsm8k",
     "lm_eval_strict": "calculemus.grading.lm_eval:LmEvalStrict",

@@ -10,7 +10,7 @@ from pathlib import Path
 from calculemus.errors import InvalidParameterError, ProblemError
 from calculemus.events import track
 from calculemus.problem import Problem
-from calculemus.problems import corrections, hub
+from calculemus.problems import corrections, game24, hub
 from calculemus.problems.problemset import ProblemSet
 from calculemus.problems.readers import READERS, Row, read_rows
 from calculemus.problems.rows import Shape, to_problem
@@ -86,7 +86,8 @@ def load(
     Args:
         name: A named set (``gsm8k:test``, ``gsm8k:train``, ``mgsm:de``, ``gsm_hard``; ``gsm8k`` is its test
             split), a file (.jsonl, .json, .tsv, .csv, .parquet), ``hub:ORG/NAME[:CONFIG][:SPLIT]``, or
-            ``generated:level=2,n=200,split=iid,seed=0`` with any axis of ``generated.Spec``.
+            ``generated:level=2,n=200,split=iid,seed=0`` with any axis of ``generated.Spec``, or
+            ``game24:n=100,seed=0``.
         data: The folder that named sets are read from; by default the environment variable CALCULEMUS_DATA.
             A set that is not in the folder is read from the Hugging Face Hub.
         limit: Read only this many problems, from the start.
@@ -102,6 +103,8 @@ def load(
             f"load: parameter 'limit' is {limit}; expected a whole number, at least 1"
         )
     name = _SHORT.get(name, name)
+    if name.partition(":")[0] == "game24":
+        return game24.load(name, limit)
     if name.startswith("generated:"):
         from calculemus.problems.generated.named import load_generated  # here: its tables take time to read
 
@@ -167,5 +170,6 @@ def _unknown(name: str) -> ProblemError:
     near = near or difflib.get_close_matches(name.lower(), NAMED, n=3, cutoff=0.5) or list(NAMED)
     return ProblemError(
         f"loading problems: there is no problem set '{name}'; the nearest known names are {', '.join(near)}. "
-        f"Name one of these, a file ({', '.join(READERS)}), hub:ORG/NAME[:CONFIG][:SPLIT] or generated:level=2"
+        f"Name one of these, a file ({', '.join(READERS)}), hub:ORG/NAME[:CONFIG][:SPLIT], "
+        "game24:n=50 or generated:level=2"
     )

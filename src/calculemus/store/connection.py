@@ -82,7 +82,7 @@ def connect(path: Path, create: bool, readonly: bool) -> sqlite3.Connection:
             if _is_empty(connection, path):
                 _create(connection, path, readonly)
             if not readonly:
-                _log_ahead(connection)
+                log_ahead(connection)
         except BaseException:
             connection.close()
             raise
@@ -178,7 +178,7 @@ def _create(connection: sqlite3.Connection, path: Path, readonly: bool) -> None:
         connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
-def _log_ahead(connection: sqlite3.Connection) -> None:
+def log_ahead(connection: sqlite3.Connection) -> None:
     """Switch the file to a write-ahead log, with which readers and a writer do not wait for each other."""
     end = time.monotonic() + BUSY_SECONDS
     while True:

@@ -1,42 +1,154 @@
 """From what a user writes to the systems it means."""
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Self
 
+from calculemus.cost import Budget
+from calculemus.engine.base import Engine
+from calculemus.engine.opening import EngineOptions, open_engine
 from calculemus.errors import InvalidParameterError
 from calculemus.problems.problemset import ProblemSet
-from calculemus.study.recorded import PREFIX, RecordedSystem, Unknown, open_recorded
+from calculemus.solving import get_solver, list_solvers
+from calculemus.study.recorded import PREFIX, Unknown, open_recorded
+from calculemus.study.system import System
+
+if TYPE_CHECKING:
+    from calculemus.engine.sandbox import Sandbox
+
+_FORMS = f"SOLVER@MODEL (cot@tiny, vote:n=8@http://HOST/v1#MODEL), {PREFIX}FILE or {PREFIX}FILE#FIELD"
+
+
+@dataclass
+class Live:
+    """Opens solvers on engines, each engine once; leaving the block closes what was opened.
+
+    Attributes:
+        model: The engine of solvers that name none.
+        options: How engines are opened.
+        key: The key of endpoints.
+        seed: The run's seed.
+        budget: What may be spent on one try at one problem.
+        n_samples: Tries at each problem.
+    """
+
+    model: str | None = None
+    options: EngineOptions = EngineOptions()
+    key: str | None = field(default=None, repr=False)
+    seed: int = 0
+    budget: Budget = Budget()
+    n_samples: int = 1
+    _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
+    _sandbox: "Sandbox | None" = field(default=None, repr=False)
+    _stack: ExitStack = field(default_factory=ExitStack, repr=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def open(self, text: str) -> System:
+        """Open ``SOLVER@MODEL``, or ``SOLVER`` on the default model.
+
+        Raises:
+            InvalidParameterError: No such solver, parameter or model.
+            EngineError: The model cannot be loaded, or the endpoint does not answer.
+        """
+        from calculemus.study.live import LiveSystem
+
+        method, _, model = text.partition("@")
+        solver = get_solver(method)
+        return LiveSystem(
+            name=text,
+            solver=solver,
+            engine=self._engine(model or self.model or ""),
+            sandbox=self._open_sandbox(),
+            seed=self.seed,
+            budget=self.budget,
+            n_samples=self.n_samples,
+        )
+
+    def _engine(self, model: str) -> Engine:
+        if model not in self._engines:
+            engine = open_engine(model, self.options, self.key)
+            self._stack.callback(engine.close)
+            self._engines[model] = engine
+        return self._engines[model]
+
+    def _open_sandbox(self) -> "Sandbox":
+        if self._sandbox is None:
+            from calculemus.engine.sandbox import Sandbox
+
+            self._sandbox = self._stack.enter_context(Sandbox())
+        return self._sandbox
 
 
 def open_systems(
-    texts: Sequence[str], unknown: Unknown = "error", among: ProblemSet | None = None
-) -> list[RecordedSystem]:
+    texts: Sequence[str],
+    unknown: Unknown = "error",
+    among: ProblemSet | None = None,
+    live: Live | None = None,
+) -> list[System]:
     """Open every system that the texts name, in their order.
 
     Args:
-        texts: ``recorded:FILE`` or ``recorded:FILE#FIELD``.
+        texts: ``SOLVER@MODEL``, ``recorded:FILE`` or ``recorded:FILE#FIELD``.
         unknown: What to do with records that name no problem of the set: ``error`` or ``skip``.
         among: The whole set that records may name, where only a part of it is compared on.
+        live: Opens solvers; without it only recorded systems are.
 
     Raises:
         InvalidParameterError: No system is named, or one in a form that does not exist.
         RecordError: A file cannot be read.
+        EngineError: A model cannot be loaded.
     """
     if not texts:
-        raise InvalidParameterError(f"opening systems: none is named; expected at least one {PREFIX}FILE")
-    return [system for text in texts for system in _open(text, unknown, among)]
+        raise InvalidParameterError(f"opening systems: none is named; expected {_FORMS}")
+    for text in texts:
+        _check_form(text, live)
+    return [system for text in texts for system in _open(text, unknown, among, live)]
 
 
-def _open(text: str, unknown: Unknown, among: ProblemSet | None) -> list[RecordedSystem]:
+def _open(text: str, unknown: Unknown, among: ProblemSet | None, live: Live | None) -> Sequence[System]:
     if text.startswith(PREFIX):
         return open_recorded(text, unknown, among)
-    kind, colon, rest = text.partition(":")
-    near = f"{PREFIX}{text}" if Path(text.partition("#")[0]).exists() else ""
-    if colon and difflib.get_close_matches(kind.lower(), [PREFIX[:-1]]):
-        near = f"{PREFIX}{rest}"
+    assert live is not None, "the form was checked"
+    return [live.open(text)]
+
+
+def _check_form(text: str, live: Live | None) -> None:
+    """Refuse what is neither recorded nor a solver on a model, before anything is opened."""
+    if text.startswith(PREFIX):
+        return
+    if live is not None and ("@" in text or (live.model and _solver_name(text) in _solvers())):
+        get_solver(text.partition("@")[0])
+        return
+    hint = _nearest(text, live)
     raise InvalidParameterError(
-        f"opening the system '{text}': there is no such form; expected {PREFIX}FILE, for all systems of a "
-        f"file of recorded solutions, or {PREFIX}FILE#FIELD, for one of them"
-        + (f". Did you mean '{near}'?" if near else "")
+        f"opening the system '{text}': there is no such form; expected {_FORMS}"
+        + (f". Did you mean '{hint}'?" if hint else "")
     )
+
+
+def _nearest(text: str, live: Live | None) -> str:
+    """Return the form that was probably meant; nothing where none is near."""
+    kind, colon, rest = text.partition(":")
+    if Path(text.partition("#")[0]).exists():
+        return f"{PREFIX}{text}"
+    if live is not None and _solver_name(text) in _solvers():
+        return f"{text}@tiny"
+    if colon and difflib.get_close_matches(kind.lower(), [PREFIX[:-1]]):
+        return f"{PREFIX}{rest}"
+    return ""
+
+
+def _solver_name(text: str) -> str:
+    return text.partition("@")[0].partition(":")[0].strip()
+
+
+def _solvers() -> Mapping[str, object]:
+    return {card.id: card for card in list_solvers()}

@@ -1,0 +1,1 @@
+"""Engines run models; the scheduler keeps them full; the sandbox runs programs."""

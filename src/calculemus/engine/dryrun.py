@@ -1,0 +1,164 @@
+"""What a study will cost, before anything is spent."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from calculemus.cost import Budget
+from calculemus.engine.asking import ask_one_by_one
+from calculemus.engine.base import Engine
+from calculemus.engine.fair import Share
+from calculemus.engine.method import Method, Startable, solver_key
+from calculemus.engine.requests import (
+    Chat,
+    Completion,
+    Embed,
+    Prefix,
+    Prompt,
+    Request,
+    Run,
+    Sample,
+    Score,
+    Scored,
+)
+from calculemus.engine.rows import count_rows
+from calculemus.engine.sandbox import record
+from calculemus.engine.virtual import plain_text
+from calculemus.errors import InvalidParameterError
+from calculemus.problem import Problem
+from calculemus.rng import Rng
+
+MAX_STEPS = 10_000
+"""Yields of one method after which a dry run takes it for endless."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assumed:
+    """What a dry run takes for the replies.
+
+    Attributes:
+        text: Of every completion, or a function of the prompt's text.
+        tokens: Of every completion, where it may be that long.
+        value: Of every prefix.
+        logprob: Of every scored continuation.
+        embedding: Of every text.
+        program: What every program returns.
+    """
+
+    text: str | Callable[[str], str] = "#### 0"
+    tokens: int = 128
+    value: float = 0.5
+    logprob: float = -1.0
+    embedding: tuple[float, ...] = (1.0,)
+    program: Any = 0
+
+
+@dataclass(slots=True)
+class Price:
+    """What a study would take.
+
+    Attributes:
+        problems: Problems gone through, each sample counted.
+        requests: To the engine.
+        rows: Of these requests.
+        programs: To run.
+        tokens_in: Of the prompts, none of them cached; None where the engine cannot count beforehand.
+        tokens_out: Sampled, if completions are as long as assumed.
+        tokens_out_worst: Sampled, if every completion is as long as it may be.
+        failures: Problems on which the method gave up under these replies.
+    """
+
+    problems: int = 0
+    requests: int = 0
+    rows: int = 0
+    programs: int = 0
+    tokens_in: int | None = 0
+    tokens_out: int = 0
+    tokens_out_worst: int = 0
+    failures: int = 0
+
+
+def price(
+    solver: Startable,
+    engine: Engine,
+    problems: Iterable[tuple[Problem, int]],
+    assumed: Assumed = Assumed(),
+    seed: int = 0,
+) -> Price:
+    """Return what solving would take, without asking the engine for anything but the counting of tokens.
+
+    The methods run on assumed replies. What they would do on real ones may differ where it depends on them;
+    of a ``First`` only as many requests are counted as it waits for. Equal requests are counted each, though
+    the scheduler may send one for all.
+
+    Raises:
+        InvalidParameterError: A method does not end under these replies.
+    """
+    total = Price()
+    desk = _Desk(engine, assumed, total)
+    for problem, sample in problems:
+        total.problems += 1
+        method = _begin(solver, problem, sample, engine, seed)
+        reply: Any = None
+        while method.resume(reply, None) is not None:
+            if method.step > MAX_STEPS:
+                method.close()
+                raise InvalidParameterError(
+                    f"pricing {method.key} on {problem.id}: it asks for more after {MAX_STEPS} replies; "
+                    f"expected a method that ends under these: {assumed}. Assume others"
+                )
+            reply = ask_one_by_one(method.asked, desk.answer, ())
+        total.failures += method.error is not None
+    return total
+
+
+def _begin(solver: Startable, problem: Problem, sample: int, engine: Engine, seed: int) -> Method:
+    key = solver_key(solver)
+    rng = Rng(seed, (key, problem.id, sample))
+    return Method(
+        key, problem, sample, rng, solver.start(problem, rng, engine.capabilities), Share(), Budget()
+    )
+
+
+class _Desk:
+    """Answers requests as assumed, and counts them."""
+
+    def __init__(self, engine: Engine, assumed: Assumed, total: Price) -> None:
+        self._engine = engine
+        self._assumed = assumed
+        self._total = total
+
+    def answer(self, request: Request, path: tuple[int, ...]) -> Any:
+        """Count a request and return the assumed reply."""
+        del path
+        if isinstance(request, Run):
+            self._total.programs += 1
+            return record.Run("ok", self._assumed.program)
+        rows = count_rows(request)  # type: ignore[arg-type]  # a First was taken apart
+        self._count(request, rows)
+        if isinstance(request, Sample):
+            return (self._completion(request.prompt),) * rows
+        if isinstance(request, Score):
+            return (Scored(None, (self._assumed.logprob,)),) * rows
+        return (self._assumed.embedding if isinstance(request, Embed) else self._assumed.value,) * rows
+
+    def _count(self, request: Any, rows: int) -> None:
+        total = self._total
+        total.requests += 1
+        total.rows += rows
+        tokens = self._engine.count_tokens(request)
+        total.tokens_in = None if tokens is None or total.tokens_in is None else total.tokens_in + tokens
+        if isinstance(request, Sample):
+            longest = request.sampling.max_tokens
+            total.tokens_out += rows * min(longest, self._assumed.tokens)
+            total.tokens_out_worst += rows * longest
+
+    def _completion(self, prompt: Prompt) -> Completion:
+        text = self._assumed.text
+        if callable(text):
+            text = text(plain_text(prompt))
+        if isinstance(prompt, Chat):
+            prefix: Prompt = Chat((*prompt.messages, ("assistant", text)))
+        else:
+            prefix = Prefix(plain_text(prompt) + text)
+        return Completion(text, None, None, "stop", None, prefix)

@@ -1,0 +1,198 @@
+"""Sessions: blocks of a program that follow each other and share their variables.
+
+A block is a pure function of the blocks before it, so a session needs nothing but their text: it can be taken
+to a higher tier, and its process can be let go and rebuilt, by running them again.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from calculemus.engine.sandbox.jail import GONE, Child, write_request
+from calculemus.engine.sandbox.limits import Limits
+from calculemus.engine.sandbox.look import Plan, look
+from calculemus.engine.sandbox.machinery import Machinery, is_settled, unsupported
+from calculemus.engine.sandbox.outcome import Outcome, conclude
+from calculemus.engine.sandbox.reading import UNREADABLE, too_long, unreadable
+from calculemus.engine.sandbox.record import TIERS, Run, Tier
+from calculemus.errors import SandboxBrokenError, SandboxUnavailableError
+
+_KEEPS_STATE = ("ok", "raised", "forbidden")  # after anything else the block never was
+
+
+class LiveSessions:
+    """The sessions that hold a process; beyond ``most`` the one that rested longest lets go of its own."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._sessions: OrderedDict[int, Session] = OrderedDict()
+
+    def touch(self, session: "Session") -> None:
+        """Note that a session uses its process; let go of others."""
+        with self._lock:
+            self._sessions[id(session)] = session
+            self._sessions.move_to_end(id(session))
+            resting = list(self._sessions.values())[: -self._most]
+        for other in resting:
+            if other.rest():
+                self.drop(other)
+
+    def drop(self, session: "Session") -> None:
+        """Note that a session has no process any more."""
+        with self._lock:
+            self._sessions.pop(id(session), None)
+
+
+@dataclass(frozen=True)
+class SessionSettings:
+    """What a session begins with.
+
+    Attributes:
+        tier: Where to run, and nowhere else; None for wherever the blocks fit.
+        limits: What each block may use.
+        inputs: Variables that the first block finds.
+        seed: Where randomness begins.
+    """
+
+    tier: Tier | None
+    limits: Limits
+    inputs: Mapping[str, Any]
+    seed: int
+
+
+class Session:
+    """Blocks that share their variables; made by ``Sandbox.session``.
+
+    A block that raises leaves the variables as they were at that point. One that meets a limit has never
+    been.
+
+    Example:
+        >>> from calculemus.engine.sandbox import Sandbox
+        >>> with Sandbox() as sandbox, sandbox.session() as session:
+        ...     _ = session.run("x = 20")
+        ...     session.run("x + 1").value
+        21
+    """
+
+    def __init__(self, machinery: Machinery, live: LiveSessions, settings: SessionSettings) -> None:
+        self._machinery = machinery
+        self._live = live
+        self._settings = settings
+        self._lock = threading.RLock()
+        self._blocks: list[Plan] = []
+        self._tier: Tier | None = None
+        self._mini_state: bytes | None = None
+        self._child: Child | None = None
+
+    def run(self, block: str) -> Run:
+        """Run the next block; the value is its last expression's, None where that is no data.
+
+        Raises:
+            SandboxUnavailableError: This machine cannot isolate what the block needs.
+        """
+        refused = too_long(block, self._settings.limits)
+        if refused is not None:
+            return refused
+        try:
+            plan = look(block, None, {})
+        except UNREADABLE as problem:
+            return unreadable(problem)
+        with self._lock:
+            return self._run(plan)
+
+    def rest(self) -> bool:
+        """Let go of the process, unless a block is running; return whether there is none now."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            self._let_go()
+        finally:
+            self._lock.release()
+        return True
+
+    def close(self) -> None:
+        """End the session's process."""
+        with self._lock:
+            self._let_go()
+            self._live.drop(self)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _let_go(self) -> None:
+        child, self._child = self._child, None
+        if child is not None:
+            child.close()
+
+    def _choices(self, plan: Plan) -> tuple[Tier, ...]:
+        """Return the tiers for a block, never below the one that the session has reached."""
+        if self._settings.tier is not None:
+            return (self._settings.tier,)
+        reached = self._tier or plan.lowest
+        higher = plan.lowest if TIERS.index(plan.lowest) > TIERS.index(reached) else reached
+        return self._machinery.from_tier(higher)
+
+    def _run(self, plan: Plan) -> Run:
+        choices = self._choices(plan)
+        if not choices or (choices == ("mini",) and plan.reason is not None):
+            return unsupported(f"the session's tiers do not run {plan.reason}")
+        tried: list[Tier] = []
+        outcome = GONE
+        for tier in choices:
+            try:
+                outcome = self._run_on(tier, plan)
+            except SandboxUnavailableError:
+                if tier == "mini" and len(choices) > 1:
+                    continue
+                if not tried:
+                    raise
+                break
+            tried.append(tier)
+            if is_settled(tier, outcome):
+                break
+        if outcome.status in _KEEPS_STATE:
+            self._blocks.append(plan)
+        return conclude(outcome, plan, tuple(tried))
+
+    def _run_on(self, tier: Tier, plan: Plan) -> Outcome:
+        if tier == "mini":
+            settings = self._settings
+            outcome, self._mini_state = self._machinery.mini.run_block(
+                self._mini_state, plan, settings.inputs, settings.limits, settings.seed
+            )
+            self._tier = "mini"
+            return outcome
+        for _ in range(2):
+            try:
+                return self._run_in_jail(tier, plan)
+            except SandboxBrokenError:
+                self._let_go()
+        return GONE
+
+    def _run_in_jail(self, tier: Tier, plan: Plan) -> Outcome:
+        with self._machinery.seats:
+            if self._tier != tier or self._child is None or not self._child.is_alive:
+                self._rebuild(tier)
+            self._live.touch(self)
+            child = self._child
+            if child is None:  # a block that ran before did not come to its end this time
+                raise SandboxBrokenError("sandbox: rebuilding a session: a block met a limit this time")
+            return child.block(self._request(plan))
+
+    def _rebuild(self, tier: Tier) -> None:
+        """Start a process and bring it to where the session is."""
+        self._let_go()
+        self._child = self._machinery.jails[tier].open(self._settings.limits)
+        self._tier = tier
+        for plan in self._blocks:
+            self._child.block(self._request(plan))
+
+    def _request(self, plan: Plan) -> bytes:
+        settings = self._settings
+        return write_request(plan, settings.inputs, settings.limits, settings.seed)

@@ -1,0 +1,182 @@
+"""Between texts and token ids: prompts in, completions out, and where a stop text may end."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calculemus.engine.requests import Chat, Prefix, Prompt
+from calculemus.errors import EngineError
+
+ANCHOR = 6
+"""How many tokens before a completion are decoded with it: they settle spaces and unfinished characters."""
+BROKEN = "\ufffd"
+"""Stands in decoded text for bytes that are no whole character yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A prompt as text and as token ids."""
+
+    text: str
+    ids: tuple[int, ...]
+
+
+class Texts:
+    """A model's tokenizer, seen from the engine.
+
+    Attributes:
+        has_template: Whether conversations have a form of the model's own.
+        ends: Ids of tokens that end a text.
+    """
+
+    def __init__(self, tokenizer: Any, model: Any) -> None:
+        self._tokenizer = tokenizer
+        self._n_ids = int(model.get_input_embeddings().weight.shape[0])
+        self.has_template = bool(getattr(tokenizer, "chat_template", None))
+        self.ends = _end_ids(tokenizer, model)
+        self._encode_text = lru_cache(4096)(self._encode_uncached)
+        self._pieces: list[str] | None = None
+
+    def encode(self, prompt: Prompt) -> Encoded:
+        """Turn a prompt into token ids; a prefix that has ids keeps them.
+
+        Raises:
+            EngineError: A prefix with ids that the model does not have, or a prompt without any token.
+        """
+        if isinstance(prompt, Chat):
+            text = self.render(prompt)
+            ids = self._encode_text(text, not self.has_template)
+        elif isinstance(prompt, Prefix):
+            text = prompt.text
+            ids = self._encode_text(text, True) if prompt.ids is None else prompt.ids
+            if prompt.ids is not None and prompt.added:
+                ids += self.encode_rest(prompt.added)
+        else:
+            text, ids = prompt, self._encode_text(prompt, True)
+        if not ids:
+            raise EngineError(f"encoding the prompt {text!r}: it has no tokens; expected one at least")
+        if min(ids) < 0 or max(ids) >= self._n_ids:
+            raise EngineError(
+                f"encoding the prompt {text[:40]!r}: it has ids from {min(ids)} to {max(ids)}, the model "
+                f"from 0 to {self._n_ids - 1}; expected a prefix that this model wrote. Leave its ids out"
+            )
+        return Encoded(text, ids)
+
+    def continuation(self, prompt: Encoded, continuation: str | tuple[int, ...]) -> tuple[int, ...]:
+        """Return the ids of a text behind a prompt, in the prompt's tokens where they go on alike."""
+        if not isinstance(continuation, str):
+            return continuation
+        whole = self._encode_text(prompt.text + continuation, True)
+        n = len(prompt.ids)
+        if len(whole) > n and whole[:n] == prompt.ids:
+            return whole[n:]
+        return self.encode_rest(continuation)
+
+    def encode_rest(self, text: str) -> tuple[int, ...]:
+        """Return the ids of a text that goes on behind other tokens."""
+        return self._encode_text(text, False)
+
+    def _encode_uncached(self, text: str, with_marks: bool) -> tuple[int, ...]:
+        return tuple(self._tokenizer(text, add_special_tokens=with_marks)["input_ids"])
+
+    def render(self, chat: Chat) -> str:
+        """Write a conversation as text; an assistant's text at the end is left open."""
+        messages = [{"role": role, "content": text} for role, text in chat.messages]
+        is_open = bool(messages) and messages[-1]["role"] == "assistant"
+        if self.has_template:
+            return self._tokenizer.apply_chat_template(
+                messages,
+                tokenize=False,
+                add_generation_prompt=not is_open,
+                continue_final_message=is_open,
+            )
+        turns = [f"{role.capitalize()}: {text}" for role, text in chat.messages]
+        return "\n\n".join(turns if is_open else [*turns, "Assistant:"])
+
+    def decode(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
+        """Return the text that ``ids`` add behind a prompt."""
+        anchor = list(prompt_ids[-ANCHOR:])
+        before, whole = self._decode(anchor), self._decode([*anchor, *ids])
+        if whole.startswith(before):
+            return whole[len(before) :]
+        # The prompt ends inside a character, which the first new token completes.
+        return whole[len(before.rstrip(BROKEN)) :]
+
+    def _decode(self, ids: Sequence[int]) -> str:
+        return self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
+
+    def triggers(self, stops: Sequence[str]) -> NDArray[np.bool_]:
+        """Say for each token id whether a stop text may end in it: if it has the last character of one."""
+        last = {stop[-1] for stop in stops}
+        if self._pieces is None:
+            anchor = self._anchor()
+            n_before = len(self._decode([anchor]))
+            self._pieces = [self._decode([anchor, i])[n_before:] for i in range(self._n_ids)]
+        # A token of unfinished bytes may complete any character.
+        return np.array([BROKEN in piece or not last.isdisjoint(piece) for piece in self._pieces])
+
+    def _anchor(self) -> int:
+        """Return a token of plain text, before which other tokens look as they do in a running text."""
+        for token in self._encode_text("a 1", False):
+            if BROKEN not in self._decode([token]):
+                return token
+        return 0
+
+
+def _end_ids(tokenizer: Any, model: Any) -> tuple[int, ...]:
+    """Collect the ids that end a text from all three places where models name them."""
+    found: set[int] = set()
+    generation = getattr(model, "generation_config", None)
+    for owner in (tokenizer, model.config, generation):
+        ids = getattr(owner, "eos_token_id", None)
+        found.update([] if ids is None else [ids] if isinstance(ids, int) else ids)
+    return tuple(sorted(found))
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """Where a completion ends.
+
+    Attributes:
+        text: What stands of it.
+        n_ids: How many of its tokens it takes to write that; the last may write more.
+        rest: Text of the last token that stands, where it writes more than that; empty where all of it does.
+        stopped_by: The stop text that was found.
+    """
+
+    text: str
+    n_ids: int
+    rest: str
+    stopped_by: str
+
+
+def find_stop(
+    texts: Texts, prompt_ids: Sequence[int], ids: Sequence[int], stops: Sequence[str], keep: bool
+) -> Cut | None:
+    """Find the first stop text in a completion.
+
+    Args:
+        texts: Decodes.
+        prompt_ids: The prompt's tokens.
+        ids: The completion's.
+        stops: Stop texts.
+        keep: Whether the stop text stands.
+    """
+    text = texts.decode(prompt_ids, ids)
+    found = [(at, stop) for stop in stops if (at := text.find(stop)) >= 0]
+    if not found:
+        return None
+    at, stop = min(found, key=lambda entry: (entry[0], -len(entry[1])))
+    standing = text[: at + len(stop)] if keep else text[:at]
+    n_ids = len(ids)
+    written = text
+    while n_ids and len(before := texts.decode(prompt_ids, ids[: n_ids - 1])) >= len(standing):
+        n_ids, written = n_ids - 1, before
+    if not n_ids:
+        return Cut("", 0, "", stop)
+    rest = "" if written == standing else standing[len(texts.decode(prompt_ids, ids[: n_ids - 1])) :]
+    return Cut(standing, n_ids, rest, stop)
