@@ -231,7 +231,11 @@ class Jail:
         for _ in range(2):
             parent = self.start()
             try:
-                return self._fork(parent, limits, once=True).once(request)
+                child = self._fork(parent, limits, once=True)
+                try:
+                    return child.once(request)
+                finally:
+                    child.close()
             except SandboxBrokenError:
                 self._lose(parent)
         return GONE

@@ -19,7 +19,7 @@ from calculemus.engine.sandbox.reading import UNREADABLE, too_long, unreadable
 from calculemus.engine.sandbox.record import TIERS, Run, Tier
 from calculemus.errors import SandboxBrokenError, SandboxUnavailableError
 
-_KEEPS_STATE = ("ok", "raised", "forbidden")  # after anything else the block never was
+_KEEPS_STATE = ("ok", "raised", "forbidden")  # after anything else the block has never been
 
 
 class LiveSessions:
@@ -183,7 +183,10 @@ class Session:
             child = self._child
             if child is None:  # a block that ran before did not come to its end this time
                 raise SandboxBrokenError("sandbox: rebuilding a session: a block met a limit this time")
-            return child.block(self._request(plan))
+            outcome = child.block(self._request(plan))
+            if outcome.status not in _KEEPS_STATE:
+                self._let_go()
+            return outcome
 
     def _rebuild(self, tier: Tier) -> None:
         """Start a process and bring it to where the session is."""
