@@ -166,7 +166,7 @@ def main() -> None:
         random_model.save_checkpoint(
             Path(folder), random_model.make_config(), Rng(0).child("weights"), has_end=False
         )
-        engine = TorchEngine(folder, rows=256)
+        engine = TorchEngine(folder, rows=256, threads=THREADS)
         model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
         parameters = sum(p.numel() for p in model.parameters())
     print(f"{parameters:,} parameters, float32, {THREADS} threads, torch {torch.__version__}")

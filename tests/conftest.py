@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+# pytest's workers set the width of their terminal, which would go on to every command that tests start.
+os.environ.pop("COLUMNS", None)
+
 # A shared machine is slow at times: slowness is measured in bench/, and fails no example.
 settings.register_profile(
     "calculemus", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]

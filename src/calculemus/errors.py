@@ -3,6 +3,12 @@
 CalculemusError
  ├─ InvalidParameterError (ValueError)   a setting outside what is allowed
  ├─ MissingExtraError (ImportError)      an optional dependency that is not installed
+ ├─ CardError (ValueError)               a card that cannot be read, or that no catalog has
+ ├─ CheckpointError (ValueError)         a checkpoint that cannot be read, or that fits no other
+ │   └─ CheckpointMismatchError          checkpoints that cannot be merged as they are
+ ├─ ClaimError (ValueError)              a claim that cannot be run or judged
+ ├─ FeedError (ValueError)               a feed page in a layout that is not known
+ ├─ NotConformingError (AssertionError)  a method that breaks a rule of its interface
  ├─ ProblemError (ValueError)            a problem set or a record of it
  │   └─ UnknownProblemsError             rows that name problems which the set does not have
  ├─ RecordError (ValueError)             a file of recorded solutions or of pairs to grade
@@ -51,6 +57,30 @@ class MissingExtraError(CalculemusError, ImportError):
             f"{doing}: the module '{module}' is not installed; it comes with the extra '{extra}'. "
             f"Install it: pip install 'calculemus[{extra}]'"
         )
+
+
+class CardError(CalculemusError, ValueError):
+    """A method's card cannot be used, or there is none of that name."""
+
+
+class CheckpointError(CalculemusError, ValueError):
+    """A checkpoint cannot be read, or does not fit another one."""
+
+
+class CheckpointMismatchError(CheckpointError):
+    """Checkpoints differ in a way that a merge cannot bridge."""
+
+
+class ClaimError(CalculemusError, ValueError):
+    """A method's claim cannot be run, or says too little to be judged."""
+
+
+class FeedError(CalculemusError, ValueError):
+    """A feed page cannot be read, or has a layout that is not known."""
+
+
+class NotConformingError(CalculemusError, AssertionError):
+    """A method breaks a rule that all methods of its interface keep."""
 
 
 class ProblemError(CalculemusError, ValueError):

@@ -1,4 +1,4 @@
-"""Writing files so that a reader never meets half of one."""
+"""Where a user's files are, and writing them so that a reader never meets half of one."""
 
 import os
 from collections.abc import Iterator
@@ -6,6 +6,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from calculemus.errors import OutputError
+
+
+def data_folder() -> Path:
+    """Return the folder in which a user's results and cards are kept; it need not exist."""
+    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(data_home) / "calculemus"
 
 
 @contextmanager

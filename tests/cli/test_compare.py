@@ -108,7 +108,7 @@ def test_the_table_fits_80_columns_and_says_what_it_shows(
     assert f"good 83.3 [{low}, {high}] baseline 0 0" in text
     assert re.search(r"bad 26\.7 \[.{10}\] -56\.7 \[-\d\d\.\d, -\d\d\.\d\] <0\.0001\* 40\.0 % 33\.3 %", text)
     assert "The pair is separable: no interval of a difference holds zero." in text
-    assert "mean of an answer tokens out front over tokens out" in text
+    assert "tokens front over mean of an answer out tokens out" in text
     assert "good 40 yes" in text
     assert "bad 1,000" in text
 
@@ -120,7 +120,7 @@ def test_a_cost_that_a_system_does_not_know_is_a_dash(
     lines(folder / "timed.jsonl", rows)
     assert cli.run(["compare", "recorded:timed.jsonl", *BOTH]) == 0
     text = " ".join(capsys.readouterr().out.split())
-    assert "mean of an answer tokens out seconds ─" in text
+    assert "tokens engine mean of an answer out seconds ─" in text
     assert "timed - 2.5 good 40 - bad 1,000 -" in text
 
 

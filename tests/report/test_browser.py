@@ -248,7 +248,10 @@ def test_one_system_and_known_costs_have_their_page(
     path = tmp_path / "r.html"
     write_report(path, alone, [replace(view, samples=view.samples[:1]) for view in views])
     page = visit(path)
-    assert "2.5\u202fT" in page.get_by_test_id("system-row").inner_text()
+    assert page.get_by_test_id("cost-row").locator("td").all_inner_texts() == ["120", "2.5\u202fT"]
+    assert page.locator("#cost-choice").input_value() == "cost-flops"
+    page.locator("#cost-choice").select_option("cost-tokens_out")
+    page.wait_for_selector("[data-plot=cost-tokens_out] svg .mark-symbol path")
     page.locator("#cost-choice").select_option("cost-flops")
     page.wait_for_selector("[data-plot=cost-flops] svg .mark-symbol path")
     assert page.get_by_test_id("pair-cell").count() == 0

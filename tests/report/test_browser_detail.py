@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from calculemus.report import write_report
+from calculemus.solution import Node, Trace
 from calculemus.study.comparison import Comparison, ProblemView, SampleView
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
@@ -48,6 +49,95 @@ def test_one_problem_opens_with_everything_known_of_it(
         assert answers.get_by_test_id("extracted").inner_text() == (sample.extracted or "none")
         assert answers.get_by_test_id("how").inner_text() == sample.how
         assert answers.get_by_test_id("response").inner_text() == sample.response
+
+
+def live_views(views: list[ProblemView]) -> list[ProblemView]:
+    """Give the first two systems a trace, a prompt and a cost; the third stays a recorded one."""
+    failed = Trace((
+        Node("code", "\n    return 1 / 0\n", meta={"logprob": -0.51234}),
+        Node("output", "division by zero", (0,), {"status": "raised", "tier": "mini"}),
+    ))  # fmt: skip
+    tree = Trace((
+        Node("step", "root"), Node("step", "left", (0,)), Node("step", "right", (0,)),
+        Node("completion", "joined", (1, 2), {"chosen": True, "votes": 3}),
+    ))  # fmt: skip
+    found = []
+    for view in views:
+        program, search, recorded = (samples[0] for samples in view.samples)
+        program = replace(program, response=None, failure="ZeroDivisionError: by zero", trace=failed)
+        search = replace(search, trace=tree, truncated=True, cost={"tokens_out": 1234.0, "flops": 3.31e8})
+        prompts = (f"Q: {view.question}\nP:", "Think:\n" + "example\n" * 9, None)
+        found.append(replace(view, samples=((program,), (search,), (recorded,)), prompts=prompts))
+    return found
+
+
+@pytest.fixture
+def live(tmp_path: Path, comparison: Comparison, views: list[ProblemView]) -> Path:
+    write_report(tmp_path / "live.html", comparison, live_views(views))
+    return tmp_path / "live.html"
+
+
+def test_a_program_is_shown_with_its_output_and_its_error(
+    visit: Visit, open_problem: Callable[..., None], live: Path
+):
+    page = visit(live)
+    open_problem(page, 3)
+    answers = page.get_by_test_id("answers-A")
+    assert answers.get_by_test_id("failure").inner_text() == "ZeroDivisionError: by zero"
+    assert answers.get_by_test_id("response").count() == 0
+    code, output = answers.get_by_test_id("node").all()
+    assert code.get_by_test_id("node-text").text_content() == "    return 1 / 0"
+    assert code.locator("header").inner_text().split() == ["0", "·", "code", "logprob", "-0.512"]
+    assert output.get_by_test_id("node-text").text_content() == "division by zero"
+    assert output.locator("header").inner_text().split() == [
+        *("1", "·", "output", "status", "raised", "tier", "mini")
+    ]
+    assert "failed" in (output.get_attribute("class") or "").split()
+    colours = [text.evaluate("e => getComputedStyle(e.lastChild).color") for text in (code, output)]
+    assert colours[0] != colours[1]
+
+
+def test_a_longer_trace_is_a_tree_that_opens_on_a_click(
+    visit: Visit, open_problem: Callable[..., None], live: Path
+):
+    page = visit(live)
+    open_problem(page, 3)
+    answers = page.get_by_test_id("answers-B")
+    expect(answers.get_by_test_id("node")).to_have_count(0)
+    answers.get_by_text("Trace, 4 steps").click()
+    expect(answers.get_by_test_id("node")).to_have_count(4)
+    nodes = answers.get_by_test_id("node").all()
+    left = [node.bounding_box()["x"] for node in nodes]
+    assert left[0] < left[1] == left[2]
+    assert "after 0" in nodes[2].inner_text()
+    assert "after 1, 2" in nodes[3].inner_text()
+    assert nodes[3].locator(".tag").inner_text() == "chosen"
+    assert answers.get_by_test_id("truncated").is_visible()
+    assert answers.get_by_test_id("cost").inner_text().split() == [
+        *("Tokens", "out", "1,234", "FLOP", "331", "M"),
+    ]
+
+
+def test_the_first_prompt_of_a_live_system_opens_on_a_click(
+    visit: Visit, open_problem: Callable[..., None], live: Path, views: list[ProblemView]
+):
+    page = visit(live)
+    open_problem(page, 3)
+    prompt = page.get_by_test_id("answers-A").get_by_test_id("prompt")
+    assert not prompt.get_by_test_id("prompt-text").is_visible()
+    prompt.locator("summary").click()
+    expect(prompt.get_by_test_id("prompt-text")).to_be_visible()
+    assert prompt.get_by_test_id("prompt-text").text_content() == f"Q: {views[3].question}\nP:"
+    assert page.get_by_test_id("answers-C").locator("details").count() == 0
+
+
+def test_a_search_looks_into_traces_and_failures(visit: Visit, live: Path, views: list[ProblemView]):
+    page = visit(live)
+    for text in ("return 1 /", "by zero", "joined"):
+        page.get_by_test_id("search").fill(text)
+        expect(page.get_by_test_id("result-count")).to_have_text(f"{len(views)} problems")
+    page.get_by_test_id("search").fill("return 2")
+    expect(page.get_by_test_id("result-count")).to_have_text(f"0 of {len(views)} problems")
 
 
 def test_keys_walk_through_the_problems(visit: Visit, report: Path):

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from calculemus.report.embed import TEXT_CHARS, TEXT_ROWS, Embedder, json_for_html, preview, unpack
 from calculemus.report.tally import facts_of
+from calculemus.solution import Node, Trace
 from calculemus.study.comparison import ProblemView, SampleView
 
 TEXT = st.text(st.characters() | st.sampled_from(["\0", "<", "/", "\ud800", "\u202e", "🧮"]), max_size=40)
@@ -66,6 +67,32 @@ def test_any_text_comes_back_as_it_was(texts: list[tuple[str, str]]):
     assert [i for index in indices for i in index["ids"]] == [view.id for view in views]
     assert [m for index in indices for m in index["marks"]] == ["w-"] * len(views)
     assert page.other == []
+
+
+def test_what_a_live_system_knows_stands_behind_what_a_recorded_one_does():
+    trace = Trace((Node("code", "1 / 0", meta={"logprob": -1.5}), Node("output", "no", (0,), {"tier": None})))
+    cost = {"tokens_out": 7, "tokens_in": 0}
+    live = SampleView("error", None, "no response", None, None, "no", True, cost, trace)
+    plain = SampleView("wrong", "1", "rule", "1")
+    view = ProblemView("p", "q", "a", None, None, ((live,), (plain,)), ("Q: q", None))
+    (found,) = embedded([view]).found[:1]
+    ((*_, systems, prompts),) = unpack(found[1])
+    assert prompts == ["Q: q", None]
+    assert systems == [
+        [[None, None, "no response", None, {
+            "failure": "no", "truncated": True, "cost": {"tokens_out": 7},
+            "trace": [["code", "1 / 0", [], {"logprob": -1.5}], ["output", "no", [0], {}]],
+        }]],
+        [["1", "1", "rule", None]],
+    ]  # fmt: skip
+
+
+def test_a_figure_that_json_does_not_have_is_left_out():
+    trace = Trace((Node("completion", "a", meta={"logprob": float("-inf"), "score": 1.0}),))
+    sample = SampleView("wrong", None, "rule", "b", trace=trace)
+    (found,) = embedded([ProblemView("p", "q", "a", None, None, ((sample,),))]).found[:1]
+    ((*_, systems),) = unpack(found[1])
+    assert systems[0][0][4] == {"trace": [["completion", "a", [], {"score": 1.0}]]}
 
 
 def test_text_that_ends_scripts_ends_none():

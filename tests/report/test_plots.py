@@ -69,6 +69,10 @@ def test_systems_stand_side_by_side_at_each_number_of_steps(comparison: Comparis
     assert [round(place) for place in places] == [group for group in range(4) for _ in range(3)]
 
 
+def test_a_single_number_of_steps_has_no_steps_plot(comparison: Comparison, views: list[ProblemView]):
+    assert plots.steps_plot(comparison, tallied([replace(view, steps=3) for view in views])) is None
+
+
 def test_problems_without_steps_have_no_steps_plot(comparison: Comparison, views: list[ProblemView]):
     assert plots.steps_plot(comparison, tallied([replace(view, steps=None) for view in views])) is None
 
@@ -102,6 +106,8 @@ def test_costs_are_listed_in_the_order_of_the_ruler(comparison: Comparison):
     priced = with_costs(comparison, [{"flops": 1.0}, {}, {"tokens_out": 3.0, "flops": 2.0}])
     assert plots.cost_names(priced) == ["tokens_out", "flops"]
     assert plots.cost_names(comparison) == []
+    nothing = with_costs(comparison, [{"flops": 1.0, "bytes_read": 0.0}, {"bytes_read": 0.0}, {}])
+    assert plots.cost_names(nothing) == ["flops"]
 
 
 def test_costs_far_apart_get_a_logarithmic_axis(comparison: Comparison):

@@ -125,6 +125,19 @@ def test_one_system_solves_a_problem_or_does_not():
     assert [(row.label, row.n) for row in rows] == [("solved", 3), ("not solved", 4)]
 
 
+def test_a_cost_on_the_front_is_marked_for_that_cost_alone(comparison: Comparison):
+    costs = ({"flops": 1e6, "tokens_out": 9.0}, {"flops": 2e6, "tokens_out": 1.0})
+    cheap, good = (
+        replace(system, cost=cost, accuracy=accuracy)
+        for system, cost, accuracy in zip(comparison.systems, costs, (0.1, 0.9), strict=False)
+    )
+    pair = replace(comparison.pairs[0], delta=0.8, ci_low=0.7, ci_high=0.9)
+    two = replace(comparison, systems=(cheap, good), pairs=(pair,))
+    rows = [row.costs for row in tables.system_rows(two, ["tokens_out", "flops"])]
+    assert [[cell.on_front for cell in row] for row in rows] == [[False, True], [True, True]]
+    assert [cell.text for cell in rows[0]] == ["9", "1\u202fM"]
+
+
 def test_the_baselines_row_has_no_pair(comparison: Comparison, views: list[ProblemView]):
     rows = tables.system_rows(comparison, ["flops"])
     assert [row.is_baseline for row in rows] == [True, False, False]
@@ -132,5 +145,5 @@ def test_the_baselines_row_has_no_pair(comparison: Comparison, views: list[Probl
         None,
         *[s.name for s in comparison.systems[1:]],
     ]
-    assert {row.costs for row in rows} == {("–",)}
+    assert {row.costs for row in rows} == {(tables.CostCell("–", False),)}
     assert rows[0].notes == "baseline"

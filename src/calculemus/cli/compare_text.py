@@ -2,24 +2,30 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from calculemus.cli.output import new_table, print_table, print_text
+from calculemus.cli.output import print_named_rows, print_text
+from calculemus.study.amounts import quantity
 from calculemus.study.comparison import Comparison, PairResult
 from calculemus.study.costs import front_cost
 
 _LEVEL = 0.05
 _LISTED = 5
+# Headings in two lines, so that a line of costs fits 80 columns.
 _COSTS = {
-    "tokens_in": "tokens in",
-    "tokens_cached": "cached",
-    "tokens_out": "tokens out",
-    "tokens_discarded": "discarded",
-    "flops": "FLOP",
-    "seconds_engine": "seconds",
-    "seconds_queue": "s queue",
-    "seconds_sandbox": "s sandbox",
-    "peak_bytes": "peak bytes",
-    "bytes_read": "bytes read",
-    "bytes_written": "bytes written",
+    "tokens_in": "tokens\nin",
+    "tokens_cached": "tokens\ncached",
+    "tokens_out": "tokens\nout",
+    "tokens_discarded": "tokens\ndiscarded",
+    "flops": "\nFLOP",
+    "seconds_engine": "engine\nseconds",
+}
+# Of these only what some system took has a column.
+_RARE_COSTS = {"seconds_sandbox": "sandbox\nseconds"}
+# Only where nothing else is known; --json and the report have them anyway.
+_OTHER_COSTS = {
+    "seconds_queue": "queue\nseconds",
+    "peak_bytes": "peak\nbytes",
+    "bytes_read": "bytes\nread",
+    "bytes_written": "bytes\nwritten",
 }
 
 
@@ -41,32 +47,41 @@ def print_comparison(comparison: Comparison) -> None:
 
 def _print_accuracies(comparison: Comparison) -> None:
     pairs = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
+    columns = ["accuracy, %"]
+    if pairs:
+        columns += ["difference, points", "p"]
+    columns += ["unparsed"]
     with_errors = any(system.errors for system in comparison.systems)
-    extra = ["errors"] if with_errors else []
-    table = new_table("system", "accuracy, %", "difference, points", "p", "unparsed", *extra)
+    rows: list[list[str]] = []
     for system in comparison.systems:
         pair = pairs.get(system.name)
-        table.add_row(
-            system.name,
-            f"{100 * system.accuracy:.1f} [{100 * system.ci_low:.1f}, {100 * system.ci_high:.1f}]",
-            difference(pair) if pair else "baseline",
-            p_value(pair) if pair else "",
-            share(system.unparsed, system.n_samples),
-            *([share(system.errors, system.n_samples)] if with_errors else []),
-        )
-    print_table(table)
+        row = [f"{100 * system.accuracy:.1f} [{100 * system.ci_low:.1f}, {100 * system.ci_high:.1f}]"]
+        if pairs:
+            row += [difference(pair), p_value(pair)] if pair else ["baseline", ""]
+        row.append(share(system.unparsed, system.n_samples))
+        rows.append([*row, share(system.errors, system.n_samples)] if with_errors else row)
+    names = [system.name for system in comparison.systems]
+    print_named_rows("system", names, [*columns, "errors"] if with_errors else columns, rows)
 
 
 def _print_costs(comparison: Comparison) -> None:
     """Print the costs that are known, and which systems stand on the front."""
-    names = [name for name in _COSTS if any(name in system.cost for system in comparison.systems)]
-    over = front_cost([system.cost for system in comparison.systems])
-    front = [f"front over {_COSTS[over]}"] if over else []
-    table = new_table("mean of an answer", *(_COSTS[name] for name in names), *front)
-    for system in comparison.systems:
-        place = ["yes" if system.on_front else ""] if over else []
-        table.add_row(system.name, *(quantity(system.cost.get(name)) for name in names), *place)
-    print_table(table)
+    systems = comparison.systems
+    known = {name for system in systems for name in system.cost}
+    taken = {name for system in systems for name, value in system.cost.items() if value}
+    columns = {name: title for name, title in _COSTS.items() if name in known}
+    columns |= {name: title for name, title in _RARE_COSTS.items() if name in taken}
+    if not columns:
+        columns = {name: title for name, title in _OTHER_COSTS.items() if name in known}
+    over = front_cost([system.cost for system in systems])
+    titles = [*columns.values()]
+    if over is not None:
+        titles.append(f"front over\n{' '.join({**_COSTS, **_OTHER_COSTS}[over].split())}")
+    rows: list[list[str]] = []
+    for system in systems:
+        row = [cost(system.cost.get(name)) for name in columns]
+        rows.append([*row, "yes" if system.on_front else ""] if over is not None else row)
+    print_named_rows("\nmean of an answer", [system.name for system in systems], titles, rows)
 
 
 def difference(pair: PairResult) -> str:
@@ -85,11 +100,9 @@ def share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if part else "0"
 
 
-def quantity(value: float | None) -> str:
+def cost(value: float | None) -> str:
     """Write a cost with three figures; a dash where it is unknown."""
-    if value is None:
-        return "-"
-    return f"{value:,.0f}" if 100 <= value < 1e6 else f"{value:.3g}"
+    return "-" if value is None else quantity(value)
 
 
 def sentences(comparison: Comparison) -> Iterator[str]:

@@ -7,6 +7,7 @@ from typing import Any
 from rich.text import Text
 
 from calculemus.cli.output import new_table, print_table
+from calculemus.cli.trace_text import step_heading, step_text
 from calculemus.store import Overview
 from calculemus.study.diff import ProblemsDiff, RunDiff, Setting
 from calculemus.verdict import OUTCOMES
@@ -109,6 +110,17 @@ def print_problem(record: Mapping[str, Any]) -> None:
         for name, value in sample["cost"].items():
             print(f"  {name}: {value:.6g}")
         print(_harmless(f"\n{sample['response'] or ''}"))
+        _print_trace(sample)
+
+
+def _print_trace(sample: Mapping[str, Any]) -> None:
+    """Print how a response came about, unless that is the response itself."""
+    trace = sample["trace"]
+    if len(trace) == 1 and trace[0]["text"] == sample["response"]:
+        return
+    for index, node in enumerate(trace):
+        print(_harmless(step_heading(index, node["kind"], node["parents"])))
+        print(_harmless(step_text(node["text"])))
 
 
 def print_diff(found: RunDiff) -> None:

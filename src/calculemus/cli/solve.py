@@ -4,20 +4,19 @@ from pathlib import Path
 from typing import Annotated
 
 from cyclopts import Parameter
-from cyclopts.validators import Number
 from rich.console import Console
 
-from calculemus.cli.output import print_json, print_text
-from calculemus.cost import Budget
-from calculemus.engine.opening import TINY, EngineOptions, open_engine
-from calculemus.engine.sandbox import Sandbox
-from calculemus.engine.scheduler import Scheduler
+from calculemus.cli.live import NO_BUDGET_FLAGS, NO_MODEL_FLAGS, BudgetFlags, ModelFlags
+from calculemus.cli.output import check_place, print_json, print_text
+from calculemus.cli.trace_text import step_heading, step_text
+from calculemus.engine.opening import TINY
 from calculemus.events import Event, Step, listening
+from calculemus.grading.votes import extract_answer
 from calculemus.problem import Problem
+from calculemus.problems.problemset import ProblemSet
 from calculemus.solution import Solution
-from calculemus.solving import get_solver
-
-_SHOWN = 4_000  # characters of a node
+from calculemus.study.amounts import quantity
+from calculemus.study.systems import Live, open_systems
 
 
 def solve(
@@ -26,11 +25,10 @@ def solve(
     *,
     solver: str = "cot",
     model: str = TINY,
-    seed: int = 0,
-    tokens: Annotated[int | None, Parameter(validator=Number(gte=1))] = None,
-    key: Annotated[str | None, Parameter(env_var=["CALCULEMUS_API_KEY", "OPENAI_API_KEY"])] = None,
     trace_out: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json")] = False,
+    models: ModelFlags = NO_MODEL_FLAGS,
+    budget: BudgetFlags = NO_BUDGET_FLAGS,
 ) -> None:
     """Solve one question, and show the trace as it grows.
 
@@ -38,22 +36,21 @@ def solve(
         question: What is asked.
         solver: The method, with parameters if any: cot, pal, vote:n=8,temperature=0.7.
         model: tiny (ships with the package), a model folder, a hub id, or http://HOST/v1#MODEL.
-        seed: The seed of all draws.
-        tokens: Sample this many tokens at most.
-        key: The endpoint's key.
         trace_out: Write the trace as JSON to this file.
         as_json: Print the whole solution as JSON.
+        models: How models are opened and asked.
+        budget: What may be spent.
     """
-    method = get_solver(solver)
-    engine = open_engine(model, EngineOptions(), key)
-    problem = Problem("question", question, "unknown")
+    if trace_out is not None:
+        check_place(trace_out, "trace")
+    problems = ProblemSet("question", (Problem("question", question, "unknown"),))
+    live = Live(None, models.options(), models.key, models.seed, budget.budget(), tier=models.tier)
     show = (lambda event: None) if as_json else _Steps().show
-    try:
-        with Sandbox() as sandbox, listening(show):
-            scheduler = Scheduler(engine, sandbox, seed=seed, budget=Budget(tokens=tokens))
-            ((_, _, solution),) = scheduler.solve_all(method, [(problem, 0)])
-    finally:
-        engine.close()
+    with live:
+        (system,) = open_systems([f"{solver}@{model}"], live=live)
+        with listening(show):
+            (answer,) = system.answers(problems, ())
+    solution = answer.solution
     if trace_out is not None:
         _write_trace(trace_out, solution)
     if as_json:
@@ -69,29 +66,33 @@ class _Steps:
         self._console = Console(markup=False, highlight=False)
 
     def show(self, event: Event) -> None:
-        """Print a node: its number, what it follows, its kind, its text."""
-        if not isinstance(event, Step):
-            return
-        after = f" after {', '.join(map(str, event.parents))}" if event.parents else ""
-        self._console.print(f"[{event.index}] {event.kind}{after}", style="bold")
-        text = event.text if len(event.text) <= _SHOWN else event.text[:_SHOWN] + " ..."
-        self._console.print(text.strip("\n"))
+        """Print a step of the trace."""
+        if isinstance(event, Step):
+            self._console.print(step_heading(event.index, event.kind, event.parents), style="bold")
+            self._console.print(step_text(event.text))
 
 
 def _print(solution: Solution) -> None:
-    cost = ", ".join(f"{name} {value:,.4g}" for name, value in solution.cost.known().items() if value)
+    known = solution.cost.known().items()
+    cost = ", ".join(f"{name} {quantity(value)}" for name, value in known if value)
     if solution.failure:
         print_text(f"no answer: {solution.failure}")
     else:
-        print_text(f"answer: {solution.answer}")
+        print_text(f"answer: {_extracted(solution) or (solution.answer or '').strip()}")
     if solution.truncated:
         print_text("a limit cut it short")
     print_text(f"cost: {cost or 'unknown'}")
 
 
+def _extracted(solution: Solution) -> str | None:
+    """Return what a grader would take for the answer: the steps before it were shown."""
+    return extract_answer(solution.answer) if solution.answer is not None else None
+
+
 def _facts(solution: Solution) -> dict[str, object]:
     return {
         "answer": solution.answer,
+        "extracted": _extracted(solution),
         "candidates": list(solution.candidates),
         "truncated": solution.truncated,
         "failure": solution.failure,

@@ -73,7 +73,7 @@ class Engine(Protocol):
         ...
 
     def free_rows(self) -> int:
-        """Return how many more rows it could work on now; the scheduler keeps it at zero."""
+        """Return how many more rows it takes now, some of which may wait; the scheduler keeps it at zero."""
         ...
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from calculemus.cost import Budget
 from calculemus.engine.asking import ask_one_by_one
 from calculemus.engine.base import Engine
+from calculemus.engine.budget import FlopModel
 from calculemus.engine.fair import Share
 from calculemus.engine.method import Method, Startable, solver_key
 from calculemus.engine.requests import (
@@ -65,6 +66,8 @@ class Price:
         tokens_in: Of the prompts, none of them cached; None where the engine cannot count beforehand.
         tokens_out: Sampled, if completions are as long as assumed.
         tokens_out_worst: Sampled, if every completion is as long as it may be.
+        flops_worst: Of the model, if besides no prompt is cached; None where the engine does not say how
+            large its model is.
         failures: Problems on which the method gave up under these replies.
     """
 
@@ -75,6 +78,7 @@ class Price:
     tokens_in: int | None = 0
     tokens_out: int = 0
     tokens_out_worst: int = 0
+    flops_worst: float | None = None
     failures: int = 0
 
 
@@ -127,6 +131,9 @@ class _Desk:
         self._engine = engine
         self._assumed = assumed
         self._total = total
+        self._flop_model = FlopModel.of(engine.capabilities.facts)
+        if self._flop_model.parameters:
+            total.flops_worst = 0.0
 
     def answer(self, request: Request, path: tuple[int, ...]) -> Any:
         """Count a request and return the assumed reply."""
@@ -148,10 +155,18 @@ class _Desk:
         total.rows += rows
         tokens = self._engine.count_tokens(request)
         total.tokens_in = None if tokens is None or total.tokens_in is None else total.tokens_in + tokens
-        if isinstance(request, Sample):
-            longest = request.sampling.max_tokens
-            total.tokens_out += rows * min(longest, self._assumed.tokens)
-            total.tokens_out_worst += rows * longest
+        longest = self._longest(request, tokens) if isinstance(request, Sample) else 0
+        total.tokens_out += rows * min(longest, self._assumed.tokens)
+        total.tokens_out_worst += rows * longest
+        if total.flops_worst is not None:
+            total.flops_worst += self._flop_model.worst(rows, (tokens or 0) + longest)
+
+    def _longest(self, request: Sample, tokens: int | None) -> int:
+        """Return how long a completion may become: the context ends it, too."""
+        context = self._engine.capabilities.context
+        if context is None or tokens is None:
+            return request.sampling.max_tokens
+        return max(0, min(request.sampling.max_tokens, context - tokens))
 
     def _completion(self, prompt: Prompt) -> Completion:
         text = self._assumed.text

@@ -21,6 +21,10 @@ def why_refused(ask: Ask, engine: Engine, has_sandbox: bool) -> Exception | None
             f"{ask.who}: it asks for {kind}, and {engine.name} has {', '.join(sorted(kinds))}; expected an "
             "engine that has it. Choose another engine or another solver"
         )
+    if isinstance(request, Sample) and request.n < 0:
+        return InvalidParameterError(
+            f"{ask.who}: it asks for {request.n} samples; expected a number from 0. Set the number of samples"
+        )
     if isinstance(request, Sample) and request.n > 1 and request.sampling.temperature == 0:
         return InvalidParameterError(
             f"{ask.who}: it asks for {request.n} samples at temperature 0, which are identical; expected one "

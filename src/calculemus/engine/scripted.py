@@ -70,6 +70,8 @@ class ScriptedEngine(VirtualEngine):
         parameters: Size of the model that it pretends to be, for FLOPs; 0 leaves them unknown.
         context: Longest prompt and completion together.
         chat_template: Whether it pretends that its model has one.
+        name: What people call it. Functions are told apart by their names, not by what they close over:
+            where results are stored, engines that say other things need other names.
 
     Example:
         >>> engine = ScriptedEngine({"1 + 1?": "2"})
@@ -92,6 +94,7 @@ class ScriptedEngine(VirtualEngine):
         parameters: int = 0,
         context: int | None = None,
         chat_template: bool = False,
+        name: str = "scripted",
     ) -> None:
         scripts = {"Sample": texts, "Score": scores, "Value": values, "Embed": embeddings}
         capabilities = Capabilities(
@@ -104,7 +107,7 @@ class ScriptedEngine(VirtualEngine):
             facts={"parameters": parameters, "chat_template": chat_template},
         )
         content = {kind: _content(script) for kind, script in scripts.items()}
-        super().__init__("scripted", digest([content, fault]), capabilities, step_seconds)
+        super().__init__(name, digest([name, content, fault]), capabilities, step_seconds)
         self._texts = texts
         self._scores = scores
         self._values = values

@@ -7,10 +7,12 @@ model wrote can end such an element, and a page of many problems opens without u
 import base64
 import gzip
 import json
+import math
+from collections.abc import Mapping
 from typing import Any, BinaryIO
 
 from calculemus.report.tally import Facts
-from calculemus.study.comparison import ProblemView
+from calculemus.study.comparison import ProblemView, SampleView
 
 TEXT_ROWS = 256  # problems in one chunk of text: small enough to open one at once
 TEXT_CHARS = 1 << 20  # ... unless they are long
@@ -33,8 +35,9 @@ def unpack(text: str) -> Any:
 class Embedder:
     """Writes problems to ``out`` as they come and holds only the current chunks.
 
-    The text of a problem is ``[question, answer, solution, systems]``, where ``systems`` has for each
-    system a list of samples ``[response, extracted, how, seconds]``.
+    The text of a problem is ``[question, answer, solution, systems, prompts]``, where ``systems`` has for
+    each system a list of samples ``[response, extracted, how, seconds, more]``. ``prompts`` and ``more`` are
+    there where something is known; see ``_more``.
     """
 
     def __init__(self, out: BinaryIO) -> None:
@@ -46,8 +49,11 @@ class Embedder:
 
     def add(self, view: ProblemView, facts: Facts) -> None:
         """Write one problem."""
-        systems = [[[s.response, s.extracted, s.how, s.seconds] for s in graded] for graded in view.samples]
-        text = json.dumps([view.question, view.answer, view.solution, systems], separators=(",", ":"))
+        systems = [[_sample(sample) for sample in graded] for graded in view.samples]
+        problem: list[Any] = [view.question, view.answer, view.solution, systems]
+        if view.prompts:
+            problem.append(view.prompts)
+        text = json.dumps(problem, separators=(",", ":"))
         self._texts.append(text)
         self._chars += len(text)
         row = (view.id, view.steps, preview(view.question), facts.outcomes, facts.marks, facts.solved)
@@ -80,6 +86,33 @@ class Embedder:
         packed = base64.b64encode(gzip.compress(text.encode("ascii"), compresslevel=6, mtime=0))
         self._out.write(f'<script type="application/octet-stream" {attributes}>'.encode())
         self._out.write(packed + b"</script>\n")
+
+
+def _sample(sample: SampleView) -> list[Any]:
+    row: list[Any] = [sample.response, sample.extracted, sample.how, sample.seconds]
+    more = _more(sample)
+    return [*row, more] if more else row
+
+
+def _more(sample: SampleView) -> dict[str, Any]:
+    """Return what only live systems know: failure, cost, whether it was cut short, and the trace.
+
+    A node of the trace is ``[kind, text, parents, facts]``.
+    """
+    nodes = [[n.kind, n.text, n.parents, _facts(n.meta)] for n in sample.trace.nodes]
+    more = {
+        "failure": sample.failure,
+        "truncated": sample.truncated,
+        "cost": {name: value for name, value in sample.cost.items() if value},
+        "trace": nodes,
+    }
+    return {name: value for name, value in more.items() if value}
+
+
+def _facts(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known of a node, without figures that JSON does not have."""
+    finite = {k: v for k, v in meta.items() if not (isinstance(v, float) and not math.isfinite(v))}
+    return {name: value for name, value in finite.items() if value is not None}
 
 
 def preview(question: str) -> str:

@@ -9,7 +9,7 @@ import base64
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -25,9 +25,10 @@ from calculemus.report import plots, tables, words
 from calculemus.report.embed import Embedder, json_for_html
 from calculemus.report.tally import Tally
 from calculemus.study.comparison import Comparison, ProblemView
+from calculemus.study.costs import front_cost
 
 VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js")
-SCRIPTS = ("tools.js", "plots.js", "data.js", "filters.js", "list.js", "detail.js", "report.js")
+SCRIPTS = ("tools.js", "plots.js", "data.js", "filters.js", "list.js", "trace.js", "detail.js", "report.js")
 PLACE_OF_DATA = "<!--problems-->"
 
 
@@ -104,6 +105,7 @@ def render(comparison: Comparison, tally: Tally, title: str) -> str:
         finding=tables.finding(comparison),
         rows=tables.system_rows(comparison, costs),
         costs=[(cost, words.COST_TITLES[cost]) for cost in costs],
+        first_cost=_first_cost(comparison, costs),
         letters=[words.letter(index) for index in range(len(names))],
         matrix=tables.matrix(comparison),
         describe=lambda cell: tables.describe(cell, names),
@@ -128,6 +130,12 @@ def _plots(comparison: Comparison, tally: Tally, costs: list[str]) -> dict[str, 
     return {name: spec for name, spec in drawn.items() if spec is not None}
 
 
+def _first_cost(comparison: Comparison, costs: Sequence[str]) -> str | None:
+    """Return the cost that the plot shows first: the one that the front in the terminal is over."""
+    over = front_cost([system.cost for system in comparison.systems])
+    return over if over in costs else next(iter(costs), None)
+
+
 def _facts(comparison: Comparison, tally: Tally, drawn: dict[str, plots.Spec]) -> dict[str, Any]:
     """Return what the page's scripts have to know."""
     return {
@@ -137,6 +145,7 @@ def _facts(comparison: Comparison, tally: Tally, drawn: dict[str, plots.Spec]) -
             {"letter": words.letter(index), "name": system.name}
             for index, system in enumerate(comparison.systems)
         ],
+        "costs": words.COST_TITLES,
         "groups": [{"label": g.label, "low": g.low, "high": g.high} for g in tally.groups()],
         "plots": drawn,
     }

@@ -68,15 +68,15 @@ def _difference_row(pair: PairResult, label: str) -> dict[str, Any]:
 
 
 def steps_plot(comparison: Comparison, tally: Tally) -> Spec | None:
-    """Draw accuracy by number of steps with Wilson intervals; None where no problem has steps.
+    """Draw accuracy by number of steps with Wilson intervals; None where all problems have the same number.
 
     A problem with several samples counts once, with its share of correct ones: the interval is then wider
     than needed, never narrower.
     """
-    rows = list(_steps_rows(comparison, tally))
-    if not rows:
-        return None
     groups = tally.groups()
+    if len(groups) < 2:
+        return None
+    rows = list(_steps_rows(comparison, tally))
     ticks = [[group.label, f"n = {group.n:,}"] for group in groups]
     x = {
         "field": "place",
@@ -127,8 +127,8 @@ def _steps_rows(comparison: Comparison, tally: Tally) -> Iterator[dict[str, Any]
 
 
 def cost_names(comparison: Comparison) -> list[str]:
-    """Return the costs that are known for any system, in the order of the ruler."""
-    known = {name for system in comparison.systems for name in system.cost}
+    """Return the costs that are known of any system and that some system has, in the order of the ruler."""
+    known = {name for system in comparison.systems for name, value in system.cost.items() if value}
     return [name for name in COST_TITLES if name in known]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calculemus.report.plots import front
 from calculemus.report.tally import Tally
 from calculemus.report.words import letter, p_value, percent, points, quantity, short
 from calculemus.study.comparison import Comparison, PairResult, SystemResult
@@ -20,13 +21,21 @@ class SystemRow:
     result: SystemResult
     is_baseline: bool
     pair: PairResult | None
-    costs: tuple[str, ...]
+    costs: tuple["CostCell", ...]
 
     @property
     def notes(self) -> str:
         """What is to be said beside the name."""
         front = "Pareto front" if self.result.on_front else ""
         return " · ".join(filter(None, ["baseline" if self.is_baseline else "", front]))
+
+
+@dataclass(frozen=True, slots=True)
+class CostCell:
+    """What a system costs, in words, and whether it is on the front of accuracy against this cost."""
+
+    text: str
+    on_front: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +76,17 @@ class Pattern:
 def system_rows(comparison: Comparison, costs: Sequence[str]) -> list[SystemRow]:
     """Return the lines of the table of systems, in the comparison's order."""
     pairs = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
+    fronts = {cost: {system.name for system in front(comparison, cost)} for cost in costs}
     return [
         SystemRow(
             letter=letter(index),
             result=system,
             is_baseline=system.name == comparison.baseline,
             pair=pairs.get(system.name),
-            costs=tuple(quantity(system.cost[c]) if c in system.cost else "–" for c in costs),
+            costs=tuple(
+                CostCell(quantity(system.cost[c]) if c in system.cost else "–", system.name in fronts[c])
+                for c in costs
+            ),
         )
         for index, system in enumerate(comparison.systems)
     ]

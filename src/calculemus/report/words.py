@@ -1,6 +1,6 @@
 """Figures as a reader sees them; the page and the plots share them."""
 
-import math
+from calculemus.study import amounts
 
 MINUS = "\u2212"
 NARROW = "\u202f"
@@ -19,7 +19,6 @@ COST_TITLES = {
     "bytes_read": "Bytes read",
     "bytes_written": "Bytes written",
 }
-PREFIXES = ("", "k", "M", "G", "T", "P")
 
 
 def letter(index: int) -> str:
@@ -49,12 +48,8 @@ def p_value(p: float) -> str:
 
 
 def quantity(value: float) -> str:
-    """Write a cost with three figures, from ten thousand on with the prefix of its power of a thousand."""
-    if abs(value) < 9999.5:
-        return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
-    rounded = float(f"{value:.3g}")
-    power = min(int(math.log10(abs(rounded)) // 3), len(PREFIXES) - 1)
-    return f"{rounded / 1000**power:.3g}{NARROW}{PREFIXES[power]}"
+    """Write a cost with three figures and the prefix of its power of a thousand."""
+    return amounts.quantity(value, NARROW)
 
 
 def short(name: str, limit: int = 34) -> str:

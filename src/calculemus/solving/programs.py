@@ -42,7 +42,8 @@ def has_run(run: RunRecord) -> bool:
 def failure_of(run: RunRecord) -> str:
     """Return why a program gave no answer, as one line that begins with the kind of failure."""
     line = " ".join((run.error or run.status).split())
-    return f"{run.error_kind or run.status}: {line}"
+    kind = run.error_kind or run.status
+    return line if line.startswith(f"{kind}:") else f"{kind}: {line}"
 
 
 def count_failures(runs: Sequence[RunRecord]) -> str:
@@ -64,7 +65,7 @@ def value_text(value: Any) -> str:
     if isinstance(value, float) and math.isfinite(value):
         return _digits(int(value)) if value.is_integer() else _rounded(value)
     if isinstance(value, Decimal) and as_number(value) is not None:
-        return format(value.normalize(), "f")
+        return _plain(format(value, "f"))  # not normalize(), which rounds to 28 digits
     if isinstance(value, Fraction) and value.denominator != 1:
         return f"{_digits(value.numerator)}/{_digits(value.denominator)}"
     if isinstance(value, (int, Fraction)) and not isinstance(value, bool):
@@ -74,7 +75,12 @@ def value_text(value: Any) -> str:
 
 def _rounded(value: float) -> str:
     magnitude = math.floor(math.log10(abs(value)))
-    text = f"{value:.{max(LEAST_DECIMALS, FLOAT_DIGITS - 1 - magnitude)}f}".rstrip("0").rstrip(".")
+    return _plain(f"{value:.{max(LEAST_DECIMALS, FLOAT_DIGITS - 1 - magnitude)}f}")
+
+
+def _plain(text: str) -> str:
+    """Leave out zeros behind the point that say nothing, and the sign of zero."""
+    text = text.rstrip("0").rstrip(".") if "." in text else text
     return "0" if text == "-0" else text
 
 

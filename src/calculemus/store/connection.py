@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from calculemus.errors import StoreError
+from calculemus.files import data_folder
 from calculemus.store.schema import APPLICATION_ID, SCHEMA_VERSION, STATEMENTS
 
 BUSY_SECONDS = 30.0
@@ -19,8 +20,7 @@ def default_store_path() -> Path:
     named = os.environ.get("CALCULEMUS_STORE")
     if named:
         return Path(named)
-    data_home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(data_home) / "calculemus" / "store.db"
+    return data_folder() / "store.db"
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Reading a store: runs, problems, rows in pages, and counts."""
 
 import difflib
+import json
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -221,6 +222,12 @@ class Reader:
         """Return the mean over answers of every part of the cost that is known for all of them."""
         (means,) = self._read(queries.MEAN_COSTS, (self._locate(run)[0],))
         return {name: mean for name, mean in zip(COST_COLUMNS, means, strict=True) if mean is not None}
+
+    def claims(self) -> list[dict[str, Any]]:
+        """Return the results of claims, oldest first."""
+        if not self._read("SELECT 1 FROM sqlite_master WHERE name = 'claim'"):
+            return []
+        return [json.loads(result) for (result,) in self._read("SELECT result FROM claim ORDER BY id")]
 
     def shared(self, a: Run, b: Run) -> tuple[int, int]:
         """Return how many answers two runs have to the same problem and sample, and how many differ."""

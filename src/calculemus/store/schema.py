@@ -98,3 +98,12 @@ STATEMENTS = (
     END
     """,
 )
+
+CLAIMS = """
+    CREATE TABLE IF NOT EXISTS claim (
+        id INTEGER PRIMARY KEY,
+        method TEXT NOT NULL,
+        result TEXT NOT NULL
+    )
+"""
+"""Made when the first claim is stored: stores without it are of the same version."""

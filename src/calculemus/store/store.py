@@ -11,6 +11,7 @@ from calculemus.store import queries
 from calculemus.store.connection import connect, store_errors, transaction
 from calculemus.store.reader import Reader
 from calculemus.store.records import Run, StoredAnswer, problem_columns, solution_columns, text_column
+from calculemus.store.schema import CLAIMS
 from calculemus.verdict import Verdict
 
 GENERATION = 1
@@ -55,7 +56,7 @@ class Store(Reader):
             problems: The problem set; its problems are stored once, however many runs stand on it.
             name: What tables call the system. A run that is there already takes the new name.
         """
-        key = digest({"generation": GENERATION, "spec": dict(spec), "problems": problems.digest})
+        key = _key(spec, problems)
         known = self._runs("WHERE run.key = ? AND run.name = ?", key, name)
         if known:
             return known[0]
@@ -66,6 +67,10 @@ class Store(Reader):
                 queries.ADD_RUN, (key, name, canonical_json(dict(spec)), problem_set, problems.name, created)
             )
         return self._runs("WHERE run.key = ?", key)[0]
+
+    def known(self, spec: Mapping[str, Any], problems: ProblemSet) -> Run | None:
+        """Return the run of a system on a problem set; None where none was begun."""
+        return next(iter(self._runs("WHERE run.key = ?", _key(spec, problems))), None)
 
     def _store_problems(self, problems: ProblemSet) -> int:
         """Return the id of the problem set, storing it if it is new."""
@@ -131,3 +136,16 @@ class Store(Reader):
         ]
         with store_errors("writing verdicts to", self.path), transaction(self._connection):
             self._connection.executemany(queries.ADD_VERDICT, rows)
+
+    def add_claim(self, method: str, result: Mapping[str, Any]) -> None:
+        """Append the result of one claim, JSON-like; earlier ones stay."""
+        with store_errors("writing a claim to", self.path), transaction(self._connection):
+            self._connection.execute(CLAIMS)
+            self._connection.execute(
+                "INSERT INTO claim (method, result) VALUES (?, ?)", (method, canonical_json(dict(result)))
+            )
+
+
+def _key(spec: Mapping[str, Any], problems: ProblemSet) -> str:
+    """Name a run by what changes its answers."""
+    return digest({"generation": GENERATION, "spec": dict(spec), "problems": problems.digest})

@@ -15,6 +15,8 @@ from calculemus.store import Run, Store
 from calculemus.study.agreement import Agreement
 from calculemus.study.comparison import Comparison, SystemResult
 from calculemus.study.costs import mean_costs, on_front
+from calculemus.study.failures import failure_note
+from calculemus.study.live import LiveSystem
 from calculemus.study.pairs import MAX_ALL_PAIRS, compare_pairs
 from calculemus.study.recorded import RecordedSystem
 from calculemus.study.run import generate, grade
@@ -59,15 +61,18 @@ def compare(
     """
     names = unique_names([system.name for system in systems])
     baseline = _check_baseline(names, baseline)
-    # Before any work: what is wrong with a file is said at once, not after the systems before it.
+    # Before any work: what is wrong with one system is said at once, not after the systems before it.
     notes = _remarks(systems, problems)
+    for system in systems:
+        if isinstance(system, LiveSystem):
+            system.check(problems)
     agreement = Agreement()
     entrants = [
         _enter(store, name, system, problems, grader, agreement)
         for name, system in zip(names, systems, strict=True)
     ]
     counted, missing_notes = _counted(entrants, problems, missing)
-    notes += missing_notes
+    notes += missing_notes + _failures(store, entrants)
     if len(entrants) > MAX_ALL_PAIRS:
         notes.append(f"of {len(entrants)} systems, only the pairs with the baseline were compared")
     tables = {entrant.name: entrant.scores.on(counted).table() for entrant in entrants}
@@ -126,6 +131,13 @@ def _enter(
     if isinstance(system, RecordedSystem):
         agreement.add(name, system.authors_flags(problems), outcomes)
     return _Entrant(name, run, Scores.count(problems, outcomes))
+
+
+def _failures(store: Store, entrants: Sequence[_Entrant]) -> list[str]:
+    """Return what is to be said of methods that raised or gave up; recorded answers do not say why."""
+    failed = [entrant for entrant in entrants if entrant.run.spec.get("kind") == "live"]
+    notes = (failure_note(store, entrant.run, entrant.name) for entrant in failed)
+    return [note for note in notes if note is not None]
 
 
 def _counted(entrants: Sequence[_Entrant], problems: ProblemSet, missing: Missing) -> tuple[Flags, list[str]]:

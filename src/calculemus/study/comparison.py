@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from calculemus.solution import Trace
+
 
 @dataclass(frozen=True, slots=True)
 class SystemResult:
@@ -116,13 +118,29 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class SampleView:
-    """One graded sample, as the report's drill-down shows it."""
+    """One graded sample, as the report's drill-down shows it.
+
+    Attributes:
+        outcome: Of the verdict.
+        extracted: What the grader took for the answer.
+        how: The rule that decided.
+        response: What was graded; None where the system gave nothing.
+        seconds: Of grading; None where unknown.
+        failure: Why there is no response, as one line.
+        truncated: Whether a limit cut it short.
+        cost: What it took, by name of the cost, known ones only.
+        trace: How the system got there; empty where that is the response itself.
+    """
 
     outcome: str
     extracted: str | None
     how: str
     response: str | None
     seconds: float | None = None
+    failure: str | None = None
+    truncated: bool = False
+    cost: Mapping[str, float] = field(default_factory=dict)
+    trace: Trace = field(default_factory=Trace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +154,8 @@ class ProblemView:
         solution: Its worked solution, if any.
         steps: Number of steps of the worked solution; None where unknown.
         samples: For each system its graded samples; empty where it has none.
+        prompts: For each system what it asked its model first; None where that is not known. Empty where it
+            is known of none.
     """
 
     id: str
@@ -144,3 +164,4 @@ class ProblemView:
     solution: str | None
     steps: int | None
     samples: tuple[tuple[SampleView, ...], ...]
+    prompts: tuple[str | None, ...] = ()

@@ -21,8 +21,8 @@ from calculemus.verdict import Verdict
 
 _log = logging.getLogger(__name__)
 
-COMMIT_SECONDS = 0.5
-"""No answer waits longer than this to be stored."""
+COMMIT_SECONDS = 0.05
+"""No answer waits longer than this to be stored: what a killed process loses was paid for in vain."""
 
 
 def generate(store: Store, system: System, problems: ProblemSet, batch: int = 256) -> Run:
@@ -32,7 +32,7 @@ def generate(store: Store, system: System, problems: ProblemSet, batch: int = 25
         store: Where to.
         system: Its spec and the problems decide which run this is.
         problems: What to answer.
-        batch: Answers to store at once at most; half a second stores fewer.
+        batch: Answers to store at once at most; a moment stores fewer.
 
     Returns:
         The finished run.
@@ -117,7 +117,7 @@ def grade(store: Store, run: Run, grader: Grader, batch: int = 1024) -> None:
         store: Where the run is, and where the verdicts go.
         run: Whose answers to grade.
         grader: Gives the verdicts.
-        batch: Verdicts to store at once at most; half a second stores fewer.
+        batch: Verdicts to store at once at most; a moment stores fewer.
     """
     name = grader_id(grader)
     graded = sum(store.summary(run, name).values())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 
 from calculemus.cost import Budget
 from calculemus.engine.base import Engine
-from calculemus.engine.opening import EngineOptions, open_engine
+from calculemus.engine.opening import EngineOptions, check_model_name, open_engine
 from calculemus.errors import InvalidParameterError
 from calculemus.problems.problemset import ProblemSet
 from calculemus.solving import get_solver, list_solvers
@@ -17,7 +17,7 @@ from calculemus.study.recorded import PREFIX, Unknown, open_recorded
 from calculemus.study.system import System
 
 if TYPE_CHECKING:
-    from calculemus.engine.sandbox import Sandbox
+    from calculemus.engine.sandbox import Sandbox, Tier
 
 _FORMS = f"SOLVER@MODEL (cot@tiny, vote:n=8@http://HOST/v1#MODEL), {PREFIX}FILE or {PREFIX}FILE#FIELD"
 
@@ -33,6 +33,7 @@ class Live:
         seed: The run's seed.
         budget: What may be spent on one try at one problem.
         n_samples: Tries at each problem.
+        tier: The highest sandbox tier that programs may use.
     """
 
     model: str | None = None
@@ -41,6 +42,7 @@ class Live:
     seed: int = 0
     budget: Budget = Budget()
     n_samples: int = 1
+    tier: "Tier" = "sci"
     _engines: dict[str, Engine] = field(default_factory=dict, repr=False)
     _sandbox: "Sandbox | None" = field(default=None, repr=False)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
@@ -65,25 +67,28 @@ class Live:
         return LiveSystem(
             name=text,
             solver=solver,
-            engine=self._engine(model or self.model or ""),
-            sandbox=self._open_sandbox(),
+            engine=self.engine(model or self.model or ""),
+            sandbox=self.sandbox(),
             seed=self.seed,
             budget=self.budget,
             n_samples=self.n_samples,
         )
 
-    def _engine(self, model: str) -> Engine:
+    def engine(self, model: str) -> Engine:
+        """Return the engine of a model, opened once; see ``open_engine``."""
         if model not in self._engines:
             engine = open_engine(model, self.options, self.key)
             self._stack.callback(engine.close)
             self._engines[model] = engine
         return self._engines[model]
 
-    def _open_sandbox(self) -> "Sandbox":
+    def sandbox(self) -> "Sandbox":
+        """Return the sandbox that all solvers share."""
         if self._sandbox is None:
-            from calculemus.engine.sandbox import Sandbox
+            from calculemus.engine.sandbox import TIERS, Sandbox
 
-            self._sandbox = self._stack.enter_context(Sandbox())
+            tiers = TIERS[: TIERS.index(self.tier) + 1]
+            self._sandbox = self._stack.enter_context(Sandbox(tiers))
         return self._sandbox
 
 
@@ -125,7 +130,9 @@ def _check_form(text: str, live: Live | None) -> None:
     if text.startswith(PREFIX):
         return
     if live is not None and ("@" in text or (live.model and _solver_name(text) in _solvers())):
-        get_solver(text.partition("@")[0])
+        method, _, model = text.partition("@")
+        get_solver(method)
+        check_model_name(model or live.model or "")
         return
     hint = _nearest(text, live)
     raise InvalidParameterError(

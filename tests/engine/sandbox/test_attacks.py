@@ -39,6 +39,7 @@ TIGHT = Limits(
     output_bytes=4096,
     value_bytes=65536,
 )
+GRACE = 10  # seconds: what a loaded machine may take; a run that is never stopped takes longer
 GOOD = "import fractions\ndef solution():\n    return fractions.Fraction(3, 7) + 2**70"
 
 
@@ -50,7 +51,8 @@ def read_attacks(name: str) -> dict[str, str]:
 
 ATTACKS = read_attacks("attacks.toml")
 ABUSES = read_attacks("abuses.toml")
-EVERYTHING = ATTACKS | ABUSES
+RAIDS = {f"raid-{name}": text for name, text in read_attacks("raids.toml").items()}
+EVERYTHING = ATTACKS | ABUSES | RAIDS
 
 
 @dataclass
@@ -128,7 +130,7 @@ def attack(
     seconds = time.perf_counter() - started
     beside.join()
     assert_it_failed(run, world)
-    assert seconds < TIGHT.wall_seconds + 5
+    assert seconds < TIGHT.wall_seconds + GRACE
     assert (good[0].status, good[0].value) == ("ok", sandbox.run(GOOD, tier).value)
     assert sandbox.run("def solution():\n    return 6 * 7", tier).value == 42
     assert sandbox._machinery.jails[tier].start() is parent
@@ -136,7 +138,7 @@ def attack(
 
 
 def test_there_are_enough_attacks_and_none_is_there_twice() -> None:
-    assert len(EVERYTHING) == len(ATTACKS) + len(ABUSES) >= 120
+    assert len(EVERYTHING) == len(ATTACKS) + len(ABUSES) + len(RAIDS) >= 200
     assert len(set(EVERYTHING.values())) == len(EVERYTHING)
 
 
@@ -158,7 +160,7 @@ def test_on_sci_no_attack_gets_out_or_stays(
 def on_mini(mini: Mini, program: str, inputs: dict[str, Any]) -> Run:
     """Run a program on mini as it is: the look beforehand would keep most attacks away."""
     text = keep_last(program, ast.parse(program))
-    plan = Plan(program, "mini", None, "solution", text, False, (), ("answer", "result"), False)
+    plan = Plan(program, "mini", None, "solution", text, False, (), ("answer", "result"), False, False)
     return conclude(mini.run(plan, inputs, TIGHT, 0), plan, ("mini",))
 
 
@@ -174,7 +176,7 @@ def test_on_mini_no_attack_gets_out_or_stays(mini: Mini, world: World, name: str
     started = time.perf_counter()
     run = on_mini(mini, EVERYTHING[name], world.inputs)
     assert_it_failed(run, world)
-    assert time.perf_counter() - started < TIGHT.cpu_seconds + 5
+    assert time.perf_counter() - started < TIGHT.cpu_seconds + GRACE
     assert on_mini(mini, "answer = 6 * 7", {}).value == 42
 
 

@@ -117,13 +117,13 @@ def test_more_than_can_be_hashed_in_time_is_refused_on_both_sides() -> None:
     assert through_text(many) == many
     with pytest.raises(NotDataError, match="more than"):
         encode(dict.fromkeys(range(MOST_HASHED + 1)))
-    started = time.perf_counter()
+    started = time.process_time()
     for kind in ("set", "frozenset"):
         with pytest.raises(BadReplyError):
             decode({kind: [{"int": hex(n * (2**61 - 1))} for n in range(60000)]})
     with pytest.raises(BadReplyError):
         decode({"dict": [[{"int": hex(n * (2**61 - 1))}, 0] for n in range(60000)]})
-    assert time.perf_counter() - started < 1
+    assert time.process_time() - started < 1
 
 
 def test_a_fraction_too_long_to_reduce_is_refused_on_both_sides() -> None:

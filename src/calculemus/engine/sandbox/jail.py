@@ -24,6 +24,7 @@ from calculemus.engine.sandbox.record import Tier
 from calculemus.errors import SandboxBrokenError, SandboxError, SandboxUnavailableError
 
 _GRACE_SECONDS = 10.0  # how much later than promised a loaded machine may answer
+_END_SECONDS = 1.0  # how long a killed process may take to die before it is left to its parent
 _LARGEST_RECORD = 4096
 _HEAD = 4
 
@@ -110,8 +111,13 @@ class Child:
         return self._read(reply, None)
 
     def close(self) -> None:
-        """Kill the child, if it is still there."""
-        self.is_alive = False
+        """Kill the child, if it is still there, and see it dead."""
+        if self.is_alive:
+            self.is_alive = False
+            with suppress(OSError):  # the parent is gone, and all its children with it
+                self._cell.leash.shutdown(socket.SHUT_WR)
+                self._cell.leash.settimeout(_END_SECONDS)
+                self._cell.leash.recv(_LARGEST_RECORD)
         self._cell.close()
 
     def _seconds(self) -> float:
@@ -151,6 +157,7 @@ class Child:
             record = self._cell.leash.recv(_LARGEST_RECORD)
         except OSError:
             record = b""
+        self.is_alive = False
         if not record:
             raise SandboxBrokenError("sandbox: waiting for a program: its processes have died")
         return json.loads(record)
@@ -189,22 +196,25 @@ class Jail:
         self._tier: Tier = tier
         self._lock = threading.Lock()
         self._parent: Parent | None = None
-        self._refusal: SandboxUnavailableError | None = None
+        self._refusal: str | None = None
 
     def start(self) -> Parent:
-        """Return the parent process, started if there is none.
+        """Return the parent process, started if there is none that lives.
 
         Raises:
             SandboxUnavailableError: This machine cannot isolate.
         """
         with self._lock:
             if self._refusal is not None:  # a machine does not change its mind
-                raise self._refusal
+                raise SandboxUnavailableError(self._refusal)
+            if self._parent is not None and not self._parent.is_alive:
+                self._parent.close()
+                self._parent = None
             if self._parent is None:
                 try:
                     self._parent = Parent(self._tier)
                 except SandboxUnavailableError as refusal:
-                    self._refusal = refusal
+                    self._refusal = str(refusal)
                     raise
             return self._parent
 

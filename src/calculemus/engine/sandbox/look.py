@@ -16,6 +16,7 @@ SCI_PACKAGES = frozenset(
     {"numpy", "scipy", "sympy", "mpmath", "pandas", "dateutil", "networkx", "pytz", "six"}
 )
 VARIABLES = ("answer", "ans", "result")
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,12 +27,15 @@ class Plan:
         source: The program without what is not program.
         lowest: The lowest tier that it could run on.
         reason: What keeps it from ``mini``; None where nothing does.
-        entry: The function wanted; None for the last expression.
+        entry: The function wanted; None for the last expression; empty where only the program itself can call
+            it, for its arguments.
         mini: The program as ``mini`` runs it, so that it keeps its value; empty for other tiers.
         defines_entry: Whether the program defines the entry function, or a variable of its name.
         arguments: The inputs that the entry function takes.
         variables: Where a value is looked for that no function returned.
         rounds: Whether it uses ``round``.
+        prints_last: Whether it ends in a ``print`` and defines no entry function, so that a number printed
+            last is its answer, whatever its variables hold.
     """
 
     source: str
@@ -43,6 +47,7 @@ class Plan:
     arguments: tuple[str, ...]
     variables: tuple[str, ...]
     rounds: bool
+    prints_last: bool
 
 
 def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -50,7 +55,7 @@ def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
     for node in body:
         yield node
         for name in ("body", "orelse", "finalbody"):
-            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            if not isinstance(node, _DEFINITIONS):
                 yield from _top_level(getattr(node, name, ()))
         for handler in getattr(node, "handlers", ()):
             yield from _top_level(handler.body)
@@ -61,7 +66,7 @@ def _binds(statements: Iterable[ast.stmt], name: str) -> bool:
     return any(
         isinstance(part, ast.Name) and part.id == name and isinstance(part.ctx, ast.Store)
         for node in statements
-        if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+        if not isinstance(node, _DEFINITIONS)
         for part in ast.walk(node)
     )
 
@@ -81,15 +86,28 @@ def _needs_sci(nodes: Iterable[ast.AST]) -> bool:
     return False
 
 
+# Fields that never hold nodes, and the one that says whether a name is read or written.
+_LEAVES = {
+    "ctx", "id", "attr", "arg", "name", "asname", "module", "level", "conversion", "simple", "is_async",
+    "kind", "type_comment", "rest",
+}  # fmt: skip
+_BRANCHES = {
+    kind: () if kind is ast.Constant else tuple(name for name in kind._fields if name not in _LEAVES)
+    for kind in vars(ast).values()
+    if isinstance(kind, type) and issubclass(kind, ast.AST)
+}
+
+
 def _all_nodes(tree: ast.AST) -> list[ast.AST]:
-    """Return every node, parents before their children; twice as fast as ``ast.walk``."""
+    """Return every node but contexts, parents before their children; much faster than ``ast.walk``."""
     nodes = [tree]
     for node in nodes:  # which grows meanwhile
-        for value in node.__dict__.values():
-            if isinstance(value, ast.AST):
+        for name in _BRANCHES[type(node)]:
+            value = getattr(node, name)
+            if type(value) is list:
+                nodes.extend([item for item in value if isinstance(item, ast.AST)])
+            elif value is not None:
                 nodes.append(value)
-            elif type(value) is list:
-                nodes.extend(item for item in value if isinstance(item, ast.AST))
     return nodes
 
 
@@ -97,13 +115,31 @@ def _all_nodes(tree: ast.AST) -> list[ast.AST]:
 class _Entry:
     """What is known of the entry beforehand: how to get its value, and why ``mini`` cannot if it cannot."""
 
+    name: str | None = None
     call: str | None = None
     arguments: tuple[str, ...] = ()
+    is_function: bool = False
     reason: str | None = None
 
 
 def _may_be_function(statements: Iterable[ast.stmt]) -> bool:
     return any(isinstance(getattr(node, "value", None), (ast.Lambda, ast.Name)) for node in statements)
+
+
+def _is_called_with_more(tree: ast.Module, function: ast.FunctionDef, inputs: Mapping[str, Any]) -> bool:
+    """Say whether a function needs arguments that are not given, and the program calls it with its own."""
+    arguments = function.args
+    positional = [*arguments.posonlyargs, *arguments.args]
+    needed = positional[: len(positional) - len(arguments.defaults)]
+    needed += [
+        each for each, default in zip(arguments.kwonlyargs, arguments.kw_defaults, strict=True) if not default
+    ]
+    return any(each.arg not in inputs for each in needed) and any(
+        isinstance(part, ast.Name) and part.id == function.name
+        for node in tree.body
+        if not isinstance(node, _DEFINITIONS)
+        for part in ast.walk(node)
+    )
 
 
 def _find_entry(
@@ -112,12 +148,19 @@ def _find_entry(
     functions = [node for node in statements if isinstance(node, ast.FunctionDef) and node.name == entry]
     assigned = _binds(tree.body, entry)
     if assigned and (functions or _may_be_function(statements)):
-        return _Entry(reason=f"{entry} may be a function and may be a variable")
+        return _Entry(entry, is_function=True, reason=f"{entry} may be a function and may be a variable")
+    if functions and _is_called_with_more(tree, functions[-1], inputs):
+        return _Entry("")
     if functions:
         arguments = tuple(name for name in _parameters(functions[-1]) if name in inputs)
         given = ", ".join(f"{name}={name}" for name in arguments)
-        return _Entry(f"{entry}({given})", arguments)
-    return _Entry(entry if assigned else None)
+        return _Entry(entry, f"{entry}({given})", arguments, is_function=True)
+    return _Entry(entry, entry if assigned else None)
+
+
+def _is_print(node: ast.stmt) -> bool:
+    call = node.value if isinstance(node, ast.Expr) else None
+    return isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "print"
 
 
 def _rebound(nodes: Iterable[ast.AST]) -> str | None:
@@ -164,10 +207,11 @@ def look(text: str, entry: str | None, inputs: Mapping[str, Any]) -> Plan:
         source=program.text,
         lowest=lowest,
         reason=reason,
-        entry=entry,
+        entry=found.name,
         mini="" if reason is not None else _for_mini(program, found.call),
         defines_entry=found.call is not None,
         arguments=found.arguments,
         variables=tuple(name for name in VARIABLES if name in names and _binds(program.tree.body, name)),
         rounds="round" in names,
+        prints_last=not found.is_function and any(map(_is_print, program.tree.body[-1:])),
     )

@@ -63,13 +63,16 @@ class Machinery:
     def run(self, tier: Tier, plan: Plan, inputs: Mapping[str, Any], limits: Limits, seed: int) -> Outcome:
         """Run a program on one tier."""
         if tier == "mini":
-            return self.mini.run(plan, inputs, limits, seed)
+            outcome = self.mini.run(plan, inputs, limits, seed)
+            # Its worker may have died before: a program is blamed for what happens twice.
+            return self.mini.run(plan, inputs, limits, seed) if outcome.status == "crashed" else outcome
         with self.seats:
             return self.jails[tier].run(plan, inputs, limits, seed)
 
     def close(self) -> None:
         """End all workers; those of the process that this one is a fork of are not ours to end."""
         if os.getpid() != self.process:
+            self.mini.abandon()
             return
         self.mini.close()
         for jail in self.jails.values():

@@ -4,6 +4,7 @@ A program there has no system calls to make: no files, no network, no processes.
 accepts.
 """
 
+import ctypes
 import datetime
 import json
 import os
@@ -253,6 +254,15 @@ class Mini:
             pool, self._pool = self._pool, None
         if pool is not None:
             pool.__exit__(None, None, None)
+
+    def abandon(self) -> None:
+        """Leave the workers to the process that this one is a fork of.
+
+        Even freeing the pool here would take its pipes out of the epoll instance that both processes share,
+        and the other one would wait for its workers without end: so the pool is never freed.
+        """
+        pool, self._pool = self._pool, None
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
 
 
 def _count_parts(session: "MontySession", value: Any) -> Any:

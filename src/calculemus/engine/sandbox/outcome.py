@@ -100,12 +100,18 @@ def _without_value(outcome: Outcome, entry: str) -> tuple[Status, Any, str | Non
         return "ok", read_numeral(line), None, None
     if outcome.has_entry:
         return "raised", None, "no_return", f"{entry}() returned None; expected a value"
-    return (
-        "raised",
-        None,
-        "no_function",
-        f"the program neither defines {entry}() nor leaves or prints a value",
+    lacks = (
+        f"neither defines {entry}() nor" if entry else "calls its function with its own arguments and neither"
     )
+    return "raised", None, "no_function", f"the program {lacks} leaves or prints a value"
+
+
+def _printed_number(outcome: Outcome, plan: Plan) -> Any:
+    """Return the number that a program gave by printing it last; None where it did not."""
+    if not plan.prints_last or not (outcome.status == "ok" or outcome.error_kind == "not_data"):
+        return None
+    printed = read_numeral(_last_line(outcome.stdout) or "")
+    return None if isinstance(printed, str) else printed
 
 
 def conclude(outcome: Outcome, plan: Plan, tried: tuple[Tier, ...]) -> Run:
@@ -114,6 +120,9 @@ def conclude(outcome: Outcome, plan: Plan, tried: tuple[Tier, ...]) -> Run:
     kind, error = outcome.error_kind, outcome.error
     if outcome.lacks_value and plan.entry is not None:
         status, value, kind, error = _without_value(outcome, plan.entry)
+    number = _printed_number(outcome, plan) if plan.entry is not None else None
+    if number is not None:
+        status, value, kind, error = "ok", number, None, None
     return Run(
         status=status,
         value=value,

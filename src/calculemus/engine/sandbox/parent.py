@@ -43,8 +43,8 @@ _ENVIRONMENT = {
 _HELP = (
     "Programs of this tier run in Linux namespaces (Linux 5.12 or newer, x86-64 or arm64). Where these are "
     "switched off: sysctl kernel.unprivileged_userns_clone=1 user.max_user_namespaces=10000, on Ubuntu also "
-    "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt seccomp=unconfined "
-    "--security-opt apparmor=unconfined, or --cap-add SYS_ADMIN. Without, 'mini' still runs most programs."
+    "kernel.apparmor_restrict_unprivileged_userns=0; in Docker: --security-opt apparmor=unconfined and "
+    "--security-opt seccomp=unconfined or --cap-add SYS_ADMIN. Without, 'mini' still runs most programs."
 )
 
 
@@ -111,10 +111,17 @@ class Parent:
     def __init__(self, tier: Tier) -> None:
         self._tier: Tier = tier
         self._lock = threading.Lock()
+        if sys.platform != "linux":
+            raise self._refusal(f"this is '{sys.platform}'")
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = self._spawn(theirs.fileno())
         self._greet()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the process has not ended; a killed one may do its work for a moment yet."""
+        return self._process.poll() is None
 
     def _spawn(self, descriptor: int) -> subprocess.Popen[bytes]:
         here = Path(__file__).parent
@@ -141,11 +148,14 @@ class Parent:
         if not answer.get("ready"):
             problem = answer.get("error") or self._last_words()
             self.close()
-            raise SandboxUnavailableError(
-                f"sandbox: starting the tier '{self._tier}': {problem}; expected to be let into namespaces. "
-                f"{_HELP}"
-            )
+            raise self._refusal(problem)
         self._control.settimeout(None)
+
+    def _refusal(self, problem: str) -> SandboxUnavailableError:
+        return SandboxUnavailableError(
+            f"sandbox: starting the tier '{self._tier}': {problem}; expected to be let into namespaces. "
+            f"{_HELP}"
+        )
 
     def _last_words(self) -> str:
         self._process.kill()

@@ -86,9 +86,10 @@ class Sandbox:
             tier: Where to run it, and nowhere else; by default a look at the program decides, and a higher
                 tier settles what a lower one could not.
             limits: What it may use.
-            entry: The function whose value is wanted. Without such a function the value is the last
-                expression's, or the variable ``answer``, ``ans`` or ``result``, or the last printed line.
-                None for the last expression only.
+            entry: The function whose value is wanted. Without such a function, or where the program calls it
+                with arguments that are not given here, the value is the number that the program's last
+                statement prints, or its last expression, or the variable ``answer``, ``ans`` or ``result``,
+                or the last printed line. None for the last expression only.
             inputs: Variables that the program finds; the entry function is given those that it has parameters
                 for.
             seed: Where its randomness begins.
@@ -158,6 +159,7 @@ class Sandbox:
 
     def close(self) -> None:
         """End all workers; the sandbox may be used again, with new ones."""
+        self._live.rest()
         self._machinery.close()
 
     def __enter__(self) -> Self:

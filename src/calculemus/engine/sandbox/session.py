@@ -5,6 +5,7 @@ to a higher tier, and its process can be let go and rebuilt, by running them aga
 """
 
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,22 +29,38 @@ class LiveSessions:
     def __init__(self, most: int) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._sessions: OrderedDict[int, Session] = OrderedDict()
+        self._sessions: OrderedDict[weakref.ref[Session], None] = OrderedDict()
 
     def touch(self, session: "Session") -> None:
         """Note that a session uses its process; let go of others."""
         with self._lock:
-            self._sessions[id(session)] = session
-            self._sessions.move_to_end(id(session))
-            resting = list(self._sessions.values())[: -self._most]
-        for other in resting:
-            if other.rest():
-                self.drop(other)
+            self._sessions[weakref.ref(session)] = None
+            self._sessions.move_to_end(weakref.ref(session))
+            for forgotten in [each for each in self._sessions if each() is None]:
+                del self._sessions[forgotten]
+            longest = list(self._sessions)[: -self._most]
+        self._let_go(longest)
 
     def drop(self, session: "Session") -> None:
         """Note that a session has no process any more."""
         with self._lock:
-            self._sessions.pop(id(session), None)
+            self._sessions.pop(weakref.ref(session), None)
+
+    def rest(self) -> None:
+        """Let all sessions that are not running let go of their processes."""
+        with self._lock:
+            everyone = list(self._sessions)
+        self._let_go(everyone)
+
+    def _let_go(self, references: "list[weakref.ref[Session]]") -> None:
+        for reference in references:
+            # Taken off first: a session that goes on after its rest notes itself again.
+            with self._lock:
+                self._sessions.pop(reference, None)
+            session = reference()
+            if session is not None and not session.rest():
+                with self._lock:
+                    self._sessions[reference] = None
 
 
 @dataclass(frozen=True)
@@ -125,6 +142,9 @@ class Session:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self._let_go()
+
     def _let_go(self) -> None:
         child, self._child = self._child, None
         if child is not None:
@@ -162,18 +182,24 @@ class Session:
 
     def _run_on(self, tier: Tier, plan: Plan) -> Outcome:
         if tier == "mini":
-            settings = self._settings
-            outcome, self._mini_state = self._machinery.mini.run_block(
-                self._mini_state, plan, settings.inputs, settings.limits, settings.seed
-            )
-            self._tier = "mini"
-            return outcome
+            return self._run_on_mini(plan)
         for _ in range(2):
             try:
                 return self._run_in_jail(tier, plan)
             except SandboxBrokenError:
                 self._let_go()
         return GONE
+
+    def _run_on_mini(self, plan: Plan) -> Outcome:
+        settings, outcome = self._settings, GONE
+        for _ in range(2):  # the worker may have died before
+            outcome, self._mini_state = self._machinery.mini.run_block(
+                self._mini_state, plan, settings.inputs, settings.limits, settings.seed
+            )
+            if outcome.status != "crashed":
+                break
+        self._tier = "mini"
+        return outcome
 
     def _run_in_jail(self, tier: Tier, plan: Plan) -> Outcome:
         with self._machinery.seats:

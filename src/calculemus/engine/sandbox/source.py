@@ -8,9 +8,9 @@ import re
 import textwrap
 from dataclasses import dataclass
 
-_FENCED = re.compile(
-    r"^[ \t]*```[ \t]*(?:python|py|python3)?[ \t]*\n(.*?)(?:^[ \t]*```|\Z)", re.M | re.S | re.I
-)
+# Fences of other languages are matched, too, so that the end of one is not taken for the start of a program.
+_FENCED = re.compile(r"^[ \t]*```[ \t]*([^\n`]*)\n(.*?)(?:^[ \t]*```|\Z)", re.M | re.S)
+_PYTHON = ("", "python", "py", "python3")
 # Reading an escape that does not exist is a warning, and an error where warnings are errors. What a text
 # holds is of no concern to the reader of its syntax, so such escapes are taken out of the copy that is looked
 # at.
@@ -71,7 +71,8 @@ def _without_talk(text: str, entry: str | None) -> Source | None:
 
 
 def _repair(text: str, entry: str | None) -> Source | None:
-    fenced = [textwrap.dedent(block) for block in _FENCED.findall(text) if block.strip()]
+    blocks = [block for language, block in _FENCED.findall(text) if language.strip().lower() in _PYTHON]
+    fenced = [textwrap.dedent(block) for block in blocks if block.strip()]
     candidates = ["\n".join(fenced), fenced[-1]] if fenced else [text]
     for candidate in dict.fromkeys(candidates):
         found = _without_talk(candidate, entry)

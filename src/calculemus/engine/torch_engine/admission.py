@@ -1,4 +1,4 @@
-"""Gives waiting rows a lane and a slot, with what is known of their prompts already in it.
+"""Gives waiting rows a lane and pages, with what is known of their prompts already in it.
 
 Rows whose prompts begin alike, and are not known yet, are not computed side by side: the first one leads, the
 others wait until it has run, and then read what it left in the prefix tree.
@@ -19,17 +19,19 @@ Ids = NDArray[np.int64]
 LOOK_AHEAD = 16
 """Prompts that share so many of their next tokens are computed one after the other."""
 Key = tuple[int, int, bytes]
+_NONE = np.empty(0, np.int64)
 
 
 class Admission:
     """The queue in front of the lanes.
 
     Attributes:
-        is_sharing: Whether rows use the prefix tree.
+        is_sharing: Whether rows use the prefix tree; if not, nothing is kept of what ran, and what nobody
+            looks at need not run on its own.
     """
 
-    def __init__(self, lanes: Lanes, arena: Arena, tree: PrefixTree) -> None:
-        self.is_sharing = True
+    def __init__(self, lanes: Lanes, arena: Arena, tree: PrefixTree, is_sharing: bool) -> None:
+        self.is_sharing = is_sharing
         self._lanes = lanes
         self._arena = arena
         self._tree = tree
@@ -37,7 +39,7 @@ class Admission:
         self._followers: dict[Key, list[Row]] = {}
         self._leads: dict[Row, Key] = {}
         self._held: dict[Row, Node] = {}
-        self._new: list[tuple[Node, Ids, Ids]] = []
+        self._new: list[tuple[Node, Ids, Ids, Ids]] = []
 
     def __len__(self) -> int:
         return len(self._waiting) + sum(map(len, self._followers.values()))
@@ -58,45 +60,50 @@ class Admission:
     def admit(self) -> list[Row]:
         """Give lanes to as many rows as have room; returns them."""
         admitted: list[Row] = []
-        sources: list[Ids] = []
-        targets: list[Ids] = []
-        while self._waiting and self._lanes.n_free:
+        known: list[tuple[Row, Ids]] = []
+        while self._waiting and self._lanes.has_room(self._waiting[0].room):
             row = self._waiting[0]
             places, key = self._known(row)
             if key in self._followers:
                 self._followers[key].append(self._waiting.popleft())
                 continue
-            slot = self._arena.place(row.room)
-            if slot is None:
-                break
             self._waiting.popleft()
             if key is not None:
                 self._followers[key], self._leads[row] = [], key
-            row.lane = self._lanes.take(slot, row.ids, row.room)
+            row.lane = self._lanes.take(row.ids, row.room)
             row.n_cached = len(places)
-            self._lanes.length[row.lane] = len(places)
-            if len(places):
-                sources.append(self._arena.pool_vectors(places))
-                targets.append(self._slot_vectors(row.lane, 0, len(places)))
+            row.start = len(places) if self.is_sharing else row.n_unseen
+            known.append((row, places))
             if row in self._held:
                 self._tree.release(self._held.pop(row))
             admitted.append(row)
-        self._arena.copy(sources, targets)
+        self._load(known)
         return admitted
+
+    def _load(self, known: Iterable[tuple[Row, Ids]]) -> None:
+        """Copy what is known of rows from the pool into their pages."""
+        wheres = []
+        for row, places in known:
+            self._lanes.pages.grow(row.lane, len(places))
+            self._lanes.length[row.lane] = row.start
+            wheres.append((places, *self._where(row, 0, len(places))))
+        places, pages, offsets = (
+            (np.concatenate(part) for part in zip(*wheres, strict=True)) if wheres else 3 * (_NONE,)
+        )
+        if len(places):
+            self._arena.load(places, pages, offsets)
+
+    def _where(self, row: Row, start: int, stop: int) -> tuple[Ids, Ids]:
+        return self._lanes.where(np.full(stop - start, row.lane), np.arange(start, stop))
 
     def _known(self, row: Row) -> tuple[Ids, Key | None]:
         """Return the places of a row's first tokens, and what it shares with rows that begin alike."""
-        usable = row.ids[: min(row.n_run, row.wanted, row.scored)]
+        usable = row.ids[: row.n_unseen]
         if not self.is_sharing or not len(usable):
             return usable[:0], None
         match = self._tree.match(usable)
         ahead = usable[match.stop : match.stop + LOOK_AHEAD]
         return match.places, (id(match.node), match.stop, ahead.tobytes()) if len(ahead) else None
-
-    def _slot_vectors(self, lane: int, start: int, stop: int) -> Ids:
-        lanes = self._lanes
-        bases, strides = (np.full(stop - start, array[lane]) for array in (lanes.base, lanes.stride))
-        return self._arena.slot_vectors(bases, strides, np.arange(start, stop))
 
     def publish(self, row: Row) -> None:
         """Put what a row has in its slot into the prefix tree, and let those that follow it go on."""
@@ -106,8 +113,7 @@ class Admission:
             new = self._tree.insert(self._lanes.ids[row.lane, :length])
             node = new.node
             self._tree.hold(node)  # until its keys and values are there
-            source = self._slot_vectors(row.lane, new.start, new.stop)
-            self._new.append((node, source, self._arena.pool_vectors(new.places)))
+            self._new.append((node, *self._where(row, new.start, new.stop), new.places))
         key = self._leads.pop(row, None)
         if key is None:
             return
@@ -122,8 +128,10 @@ class Admission:
             self._held[follower] = node
 
     def write(self) -> None:
-        """Copy what was published; slots may be given back only after that."""
-        self._arena.copy([source for _, source, _ in self._new], [target for _, _, target in self._new])
-        for node, _, _ in self._new:
+        """Copy what was published into the pool; until then its pages may be freed, but not taken."""
+        if self._new:
+            _, *columns = zip(*self._new, strict=True)
+            self._arena.save(*map(np.concatenate, columns))
+        for node, *_ in self._new:
             self._tree.release(node)
         self._new = []

@@ -1,4 +1,10 @@
-"""Attention over the arena, in plain torch operations and in shapes that keep each row's bits its own."""
+"""Attention over pages, in plain torch operations and in shapes that keep each row's bits its own.
+
+Softmax is taken apart: the exponentials of a query's scores less their maximum are summed, and weigh the
+values, one page after the other in the row's order. So the result is the same sum whichever other pages
+stand beside, and whether a prompt ran in one piece or token by token. Page sums of exponentials are added in
+float64, the rest in float32.
+"""
 
 from typing import Protocol
 
@@ -6,8 +12,8 @@ import torch
 from torch import Tensor
 
 from calculemus.engine.torch_engine.arena import Arena
-from calculemus.engine.torch_engine.plan import DecodeGroup, PieceGroup, Plan
-from calculemus.engine.torch_engine.shapes import KEY_BLOCK, QUERY_TILE, round_up
+from calculemus.engine.torch_engine.plan import Decoding, PieceGroup, Plan
+from calculemus.engine.torch_engine.shapes import PAGE, QUERY_TILE, round_up
 
 
 class Attend(Protocol):
@@ -74,77 +80,58 @@ class ArenaAttention:
         """Attend; see ``Attend``."""
         plan = self.plan
         assert plan is not None, "a step sets the plan before it runs the model"
-        all_keys = self._arena.store[2 * layer][:, : keys.shape[-1]]
-        all_values = self._arena.store[2 * layer + 1][:, : values.shape[-1]]
-        all_keys.index_put_((plan.write,), keys)
-        all_values.index_put_((plan.write,), values)
+        all_keys, all_values = self._arena.keys[layer], self._arena.values[layer]
+        all_keys[plan.pages, :, :, plan.offsets] = keys
+        all_values[plan.pages, :, plan.offsets] = values
         out = queries.new_zeros(len(queries), queries.shape[1], values.shape[-1])
-        widths = (keys.shape[-1], values.shape[-1])
-        if plan.n_decode:
-            out[: plan.n_decode] = _decode(plan, layer, queries, widths, window, softcap)
+        if plan.decoding is not None:
+            n, part = plan.n_decode, slice(plan.decoding.first, plan.decoding.last)
+            mask = plan.decoding.masks.get(window)
+            out[:n] = _decode(plan.decoding, queries[:n], all_keys[part], all_values[part], mask, softcap)
         for group in plan.pieces:
-            found = _attend_pieces(group, queries, all_keys, all_values, window, softcap)
-            out.index_copy_(0, group.rows, found)
+            mask = group.masks.get(window)
+            out.index_copy_(
+                0, group.rows, _attend_pieces(group, queries, all_keys, all_values, mask, softcap)
+            )
         return out.flatten(1)
 
 
+def _capped(scores: Tensor, softcap: float | None) -> Tensor:
+    return scores if softcap is None else torch.tanh(scores / softcap) * softcap
+
+
 def _decode(
-    plan: Plan,
-    layer: int,
+    decoding: Decoding,
     queries: Tensor,
-    widths: tuple[int, int],
-    window: int | None,
+    keys: Tensor,
+    values: Tensor,
+    mask: Tensor,
     softcap: float | None,
 ) -> Tensor:
-    """Attend for the rows that take one token each; returns (row, head, width)."""
-    n_heads = queries.shape[1]
-    n_kv_heads = plan.write.shape[1]
-    group_size = n_heads // n_kv_heads
-    grid = _grid(plan, queries[: plan.n_decode].unflatten(1, (n_kv_heads, group_size)))
-    out = grid.new_empty(*grid.shape[:-1], widths[1])
-    for group in plan.decode:
-        first, last = group.cells
-        _attend_slab(group, layer, grid[first:last], widths, window, softcap, out[first:last])
-    out = out[:, :, :group_size]
-    out = out if plan.grid is None else out.index_select(0, plan.grid)
-    return out.reshape(plan.n_decode, n_heads, widths[1])
-
-
-def _grid(plan: Plan, queries: Tensor) -> Tensor:
-    """Lay queries (row, key head, group, width) out by cell, groups padded to the query tile."""
-    _, n_kv_heads, group_size, width = queries.shape
-    padded = round_up(group_size, QUERY_TILE)
-    if plan.grid is None and padded == group_size:
-        return queries.contiguous()
-    grid = queries.new_zeros(plan.n_cells, n_kv_heads, padded, width)
-    cells = grid[:, :, :group_size]
-    if plan.grid is None:
-        cells.copy_(queries)
-    else:
-        cells.index_copy_(0, plan.grid, queries)
-    return grid
-
-
-def _attend_slab(
-    group: DecodeGroup,
-    layer: int,
-    queries: Tensor,
-    widths: tuple[int, int],
-    window: int | None,
-    softcap: float | None,
-    out: Tensor,
-) -> None:
-    """Attend for neighbouring rows of a slab into ``out``; both (row, key head, group, width)."""
-    n_rows, n_kv_heads = queries.shape[:2]
-    keys, values = group.slab.views[layer]
-    heads = slice(group.rows[0] * n_kv_heads, group.rows[1] * n_kv_heads)
-    n_keys = group.masks.width
-    keys, values = keys[heads, :n_keys, : widths[0]], values[heads, :n_keys, : widths[1]]
-    scores = torch.bmm(queries.flatten(0, 1), keys.transpose(1, 2))
-    weights = _weights(
-        scores.view(n_rows, n_kv_heads, -1, n_keys), group.masks.get(window)[:, None, None], softcap
+    """Attend for rows that take one token each, over all pages at once; returns (row, head, width)."""
+    n_rows, n_heads, width = queries.shape
+    n_pages, n_kv_heads = keys.shape[:2]
+    group = n_heads // n_kv_heads
+    padded = queries.view(n_rows, n_kv_heads, group, width)
+    if group % QUERY_TILE:
+        padded = queries.new_zeros(n_rows, n_kv_heads, round_up(group, QUERY_TILE), width)
+        padded[:, :, :group] = queries.view(n_rows, n_kv_heads, group, width)
+    by_page = padded.index_select(0, decoding.page_rows)
+    weights = torch.bmm(by_page.flatten(0, 1), keys.flatten(0, 1)).view(n_pages, n_kv_heads, -1, PAGE)
+    scores = _capped(weights[:, :, :group].float().contiguous(), softcap).add_(mask[:, None, None])
+    largest = scores.amax(dim=-1).flatten(1).index_select(0, decoding.table.flatten())
+    largest = largest.view(n_rows, -1, n_heads).amax(dim=1)
+    by_page = largest.index_select(0, decoding.page_rows).view(n_pages, n_kv_heads, group, 1)
+    scores = scores.sub_(by_page).exp_()
+    sums = scores.sum(dim=-1).flatten(1).index_select(0, decoding.order).double()
+    total = sums.new_zeros(n_rows, n_heads).index_add_(0, decoding.rows, sums)
+    weights[:, :, :group] = scores
+    found = torch.bmm(weights.flatten(0, 1), values.flatten(0, 1)).view(
+        n_pages, n_kv_heads, weights.shape[2], -1
     )
-    weigh(weights.flatten(0, 1), values, out.flatten(0, 1))
+    found = found[:, :, :group].index_select(0, decoding.order).float()
+    out = found.new_zeros(n_rows, *found.shape[1:]).index_add_(0, decoding.rows, found).flatten(1, 2)
+    return out.div_(total.to(out.dtype)[..., None])
 
 
 def _attend_pieces(
@@ -152,35 +139,24 @@ def _attend_pieces(
     queries: Tensor,
     all_keys: Tensor,
     all_values: Tensor,
-    window: int | None,
+    mask: Tensor,
     softcap: float | None,
 ) -> Tensor:
     """Attend for pieces of prompts; returns (token, head, width) of the tokens that are no padding."""
     n_heads, width = queries.shape[1:]
-    n_kv_heads, n_keys = group.keys.shape[1:]
-    keys = all_keys[group.keys].flatten(0, 1)
-    values = all_values[group.keys].flatten(0, 1)
-    q = queries.index_select(0, group.gather)
-    q = q.view(group.n_pieces, group.n_queries, n_kv_heads, -1, width)
-    q = q.permute(0, 2, 3, 1, 4).reshape(len(keys), -1, width)
-    scores = torch.bmm(q, keys.transpose(1, 2))
-    by_query = scores.view(group.n_pieces, n_heads, group.n_queries, n_keys)
-    weights = _weights(by_query, group.masks.get(window)[:, None], softcap)
-    out = values.new_empty(*q.shape[:2], values.shape[-1])
-    weigh(weights.view_as(scores), values, out)
-    out = out.view(group.n_pieces, n_heads, group.n_queries, -1).transpose(1, 2)
-    return out.reshape(group.n_pieces * group.n_queries, n_heads, -1).index_select(0, group.cells)
-
-
-def _weights(scores: Tensor, mask: Tensor, softcap: float | None) -> Tensor:
-    """Return softmax over keys, in float32 inside, of scores that it may overwrite."""
-    if softcap is not None:
-        scores = scores.div_(softcap).tanh_().mul_(softcap)
-    return torch.softmax(scores.add_(mask), dim=-1, dtype=torch.float32).to(scores.dtype)
-
-
-def weigh(weights: Tensor, values: Tensor, out: Tensor) -> None:
-    """Sum values (batch, key, width) by weights (batch, query, key) into ``out``, block of keys by block."""
-    torch.bmm(weights[:, :, :KEY_BLOCK], values[:, :KEY_BLOCK], out=out)
-    for start in range(KEY_BLOCK, values.shape[1], KEY_BLOCK):
-        out.baddbmm_(weights[:, :, start : start + KEY_BLOCK], values[:, start : start + KEY_BLOCK])
+    n_pieces, n_kv_heads, n_pages = group.heads.shape
+    n_batch, n_keys = n_pieces * n_kv_heads, n_pages * PAGE
+    keys = all_keys.flatten(0, 1)[group.heads].transpose(2, 3).reshape(n_batch, width, n_keys)
+    values = all_values.flatten(0, 1)[group.heads].view(n_batch, n_keys, -1)
+    padded = queries.index_select(0, group.gather).view(n_pieces, group.n_queries, n_kv_heads, -1, width)
+    padded = padded.permute(0, 2, 3, 1, 4).reshape(n_batch, -1, width)
+    scores = torch.bmm(padded, keys).float().view(n_pieces, n_heads, group.n_queries, n_keys)
+    scores = _capped(scores, softcap).add_(mask[:, None])
+    scores = scores.sub_(scores.amax(dim=-1, keepdim=True)).exp_()
+    total = scores.unflatten(-1, (n_pages, PAGE)).sum(dim=-1).double().cumsum(dim=-1)[..., -1]
+    weights = scores.to(values.dtype).view(n_batch, -1, n_keys)
+    out = scores.new_zeros(*weights.shape[:2], values.shape[-1])
+    for start in range(0, n_keys, PAGE):
+        out += torch.bmm(weights[..., start : start + PAGE], values[:, start : start + PAGE]).float()
+    out = out.view(*total.shape, -1).div_(total.float()[..., None]).transpose(1, 2)
+    return out.reshape(n_pieces * group.n_queries, n_heads, -1).index_select(0, group.cells).to(queries.dtype)

@@ -16,7 +16,7 @@ from calculemus.engine.torch_engine.lanes import Lanes, Piece
 from calculemus.engine.torch_engine.plan import Planner
 from calculemus.engine.torch_engine.runner import Output, Runner
 from calculemus.engine.torch_engine.sampling import Draws, draw
-from calculemus.engine.torch_engine.shapes import Shapes
+from calculemus.engine.torch_engine.shapes import PAGE, Shapes
 from calculemus.engine.torch_engine.text import Cut, Texts, find_stop
 from calculemus.engine.torch_engine.tree import PrefixTree
 from calculemus.engine.torch_engine.work import Row, SampleWork, Work
@@ -51,9 +51,10 @@ class Batcher:
         self._arena = machine.arena
         self._shapes = machine.shapes
         self._attention = ArenaAttention(machine.arena)
-        self._lanes = Lanes(machine.rows, machine.context)
+        self._lanes = Lanes(machine.rows, machine.context, machine.arena.n_pages)
         self._planner = Planner(self._lanes, machine.arena, machine.shapes)
-        self.admission = Admission(self._lanes, machine.arena, machine.tree)
+        self._is_anew = not machine.runner.uses_arena
+        self.admission = Admission(self._lanes, machine.arena, machine.tree, not self._is_anew)
         self._in_flight: dict[int, Row] = {}
         self._running: list[Row] = []  # rows whose prompts are not through, in order of admission
         self._stop_sets: dict[tuple[str, ...], int] = {(): 0}
@@ -100,6 +101,9 @@ class Batcher:
             self._charge(decoders, pieces, time.perf_counter() - start)
             self._after_decoding(decoders, *drawn)
         self.admission.write()
+        moved, into = self._lanes.pages.tighten()
+        if moved:
+            self._arena.move(moved, into)
         ended, self._ended = self._ended, []
         return ended
 
@@ -107,7 +111,7 @@ class Batcher:
         for row in self.admission.admit():
             lanes, lane = self._lanes, row.lane
             self._in_flight[lane] = row
-            row.work.tally.admit(time.perf_counter(), self._slot_bytes(row))
+            row.work.tally.admit(time.perf_counter(), self._kv_bytes(row))
             if isinstance(row.work, SampleWork):
                 self._set_sampling(row.work, row)
             if lanes.length[lane] < row.n_run:
@@ -115,9 +119,9 @@ class Batcher:
             else:
                 self._through(row)
 
-    def _slot_bytes(self, row: Row) -> int:
-        store = self._arena.store
-        return int(self._lanes.stride[row.lane]) * self._arena.shape.bytes_per_token(store.dtype)
+    def _kv_bytes(self, row: Row) -> int:
+        n_tokens = PAGE * self._lanes.pages.reserved(row.lane)
+        return n_tokens * self._arena.shape.bytes_per_token(self._arena.dtype)
 
     def _set_sampling(self, work: SampleWork, row: Row) -> None:
         lanes, lane, sampling = self._lanes, row.lane, work.request.sampling
@@ -142,7 +146,10 @@ class Batcher:
         pieces: list[Piece] = []
         for row in self._running:
             start = int(self._lanes.length[row.lane])
-            n = min(row.n_run - start, room)
+            n = row.n_run - start
+            if n > room and self._is_anew:
+                break  # each piece would run the whole row
+            n = min(n, room)
             if n <= 0:
                 break
             pieces.append(Piece(row.lane, start, n))
@@ -217,8 +224,10 @@ class Batcher:
         lanes.ids[decoders, known], lanes.logprobs[decoders, known] = tokens, logprobs
         lanes.length[decoders] += 1
         lanes.known[decoders] = known + 1
-        is_last = self._is_end[tokens] | (known + 1 >= lanes.limit[decoders])
-        may_stop = self._stop_table[lanes.stop_set[decoders], tokens]
+        is_end = self._is_end[tokens]
+        is_last = is_end | (known + 1 >= lanes.limit[decoders])
+        # How an end of text is written is no part of the text, so no stop text is looked for in it.
+        may_stop = self._stop_table[lanes.stop_set[decoders], tokens] & ~is_end
         for i in np.flatnonzero(is_last | may_stop):
             row = self._in_flight[int(decoders[i])]
             cut = self._cut(row) if may_stop[i] else None
@@ -254,17 +263,29 @@ class Batcher:
     def _retire(self, row: Row) -> None:
         """Charge a row, publish what it has computed, and free its lane."""
         lanes = self._lanes
+        runs = self._runs(row)
         row.work.tally.retire(
             n_given=len(row.ids),
             n_cached=row.n_cached,
-            n_run=int(lanes.length[row.lane]) - row.n_cached,
+            n_seen=max(map(sum, runs), default=row.n_cached),
+            runs=runs,
             seconds=float(lanes.seconds[row.lane]),
-            slot_bytes=self._slot_bytes(row),
+            kv_bytes=self._kv_bytes(row),
             sizes=self._runner.sizes,
         )
         self.admission.publish(row)
-        self._arena.give_back(lanes.give_back(row.lane))
+        lanes.give_back(row.lane)
         del self._in_flight[row.lane]
+
+    def _runs(self, row: Row) -> list[tuple[int, int]]:
+        """Return what of a row ran through the model: so many tokens behind so many that were kept."""
+        length = int(self._lanes.length[row.lane])
+        if length == row.start:
+            return []
+        if not self._is_anew:
+            return [(length - row.start, row.start)]
+        first = [row.n_run] if row.n_run > row.start else []
+        return [(n, 0) for n in [*first, *range(row.n_run + 1, length + 1)]]
 
 
 def _scores(out: Output, n_decode: int, targets: Ids) -> NDArray[np.float32]:

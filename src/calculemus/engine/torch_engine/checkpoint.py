@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from transformers.utils import logging as transformers_logging
 
 from calculemus.engine.torch_engine.lora import merge_adapter
@@ -26,11 +26,12 @@ class Checkpoint:
     """A loaded model.
 
     Attributes:
-        model: The Hugging Face module, in evaluation mode.
+        model: The Hugging Face module, in evaluation mode; None once its weights were taken over.
         tokenizer: Its tokenizer.
         folder: Where its files are; None where it was given in memory.
         adapters: The adapters that were merged into it.
         name: What people call it.
+        is_tokenizer_given: Whether the tokenizer came in memory.
     """
 
     model: Any
@@ -38,6 +39,7 @@ class Checkpoint:
     folder: Path | None
     adapters: tuple[Path, ...]
     name: str
+    is_tokenizer_given: bool
 
     def digest(self) -> str:
         """Name by content all that the weights and the tokenizer are made of."""
@@ -45,14 +47,22 @@ class Checkpoint:
         if self.folder is None:
             for name, tensor in sorted(self.model.state_dict().items()):
                 digest.update(f"{name}:{tensor.dtype}:{tuple(tensor.shape)}:".encode())
-                digest.update(tensor.detach().contiguous().cpu().view(torch.uint8).numpy().tobytes())
-            digest.update(json.dumps(self.tokenizer.get_vocab(), sort_keys=True).encode())
+                digest.update(tensor.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())
+        if self.is_tokenizer_given or self.folder is None:
+            digest.update(_described(self.tokenizer).encode())
         for folder in ([] if self.folder is None else [self.folder]) + list(self.adapters):
             for path in sorted({path for pattern in HASHED for path in folder.glob(pattern)}):
                 digest.update(f"{path.name}:".encode())
                 with path.open("rb") as file:
                     digest.update(hashlib.file_digest(file, _blake2b).digest())
         return digest.hexdigest()
+
+
+def _described(tokenizer: Any) -> str:
+    """Write down all that decides how a tokenizer encodes."""
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    rules = json.dumps(tokenizer.get_vocab(), sort_keys=True) if fast is None else fast.to_str()
+    return json.dumps([rules, tokenizer.special_tokens_map, tokenizer.chat_template], default=str)
 
 
 def _blake2b() -> Any:
@@ -80,21 +90,27 @@ def open_checkpoint(
     """
     paths = tuple(Path(adapter) for adapter in adapters)
     if not isinstance(source, str | Path):
-        return _given(source, tokenizer, paths)
+        return _given(source, tokenizer, paths, dtype, device)
     folder = _local_folder(source)
     doing = f"opening the model '{source}'"
     if folder is not None:
         _check_folder(folder, doing)
-    with _quiet():
-        tokenizer = tokenizer or _load_tokenizer(folder or source, doing)
+    is_given = tokenizer is not None
+    with quiet():
+        if folder is None:
+            _check_hub(str(source), doing)
+        tokenizer = tokenizer if is_given else _load_tokenizer(folder or source, doing)
         model = _load_model(folder or source, dtype, doing)
     _check_vocabulary(model, tokenizer, doing)
     for path in paths:
         merge_adapter(model, path)
-    return Checkpoint(model.to(device).eval(), tokenizer, folder or _cached_folder(model), paths, str(source))
+    folder = folder or _cached_folder(model)
+    return Checkpoint(model.to(device).eval(), tokenizer, folder, paths, str(source), is_given)
 
 
-def _given(model: Any, tokenizer: Any, adapters: tuple[Path, ...]) -> Checkpoint:
+def _given(
+    model: Any, tokenizer: Any, adapters: tuple[Path, ...], dtype: torch.dtype, device: torch.device
+) -> Checkpoint:
     doing = f"taking the model {type(model).__name__}"
     if tokenizer is None or adapters:
         raise EngineError(
@@ -102,8 +118,14 @@ def _given(model: Any, tokenizer: Any, adapters: tuple[Path, ...]) -> Checkpoint
             "expected one with its tokenizer and its final weights. Save both to a folder and name that, "
             "or pass tokenizer="
         )
+    if model.dtype != dtype or model.device.type != device.type:
+        found, wanted = (str(kind).removeprefix("torch.") for kind in (model.dtype, dtype))
+        raise EngineError(
+            f"{doing}: it is in {found} on {model.device}, and is to run in {wanted} on {device}; expected "
+            "one that is there already. Move it with .to(...), or say what it is in with dtype= and device="
+        )
     _check_vocabulary(model, tokenizer, doing)
-    return Checkpoint(model.eval(), tokenizer, None, (), type(model).__name__)
+    return Checkpoint(model.eval(), tokenizer, None, (), type(model).__name__, True)
 
 
 def _local_folder(source: str | Path) -> Path | None:
@@ -121,15 +143,30 @@ def _local_folder(source: str | Path) -> Path | None:
     return None
 
 
+def _check_hub(source: str, doing: str) -> None:
+    """See that the hub, or what is kept of it on this machine, has a model, before more is asked of it."""
+    try:
+        AutoConfig.from_pretrained(source, trust_remote_code=False)
+    except Exception as error:  # the hub's library and transformers raise what they like
+        raise EngineError(
+            f"{doing}: it is no folder, and the hub does not give it: {_first_line(error)}; expected the id "
+            "of a model that can be reached. Check the id and the network, or name a folder"
+        ) from error
+
+
 def _check_folder(folder: Path, doing: str) -> None:
     """See that the files of a checkpoint are there and whole, before any is read."""
     names = {path.name for path in folder.iterdir()}
     if "config.json" not in names:
         raise EngineError(f"{doing}: there is no config.json; expected a Hugging Face checkpoint")
     try:
-        json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     except ValueError as error:
         raise EngineError(f"{doing}: config.json is not JSON: {error}. Copy it again") from error
+    if not isinstance(config, dict):
+        raise EngineError(
+            f"{doing}: config.json is a {type(config).__name__}; expected fields. Copy it again"
+        )
     if not names.intersection(TOKENIZER_FILES):
         raise EngineError(
             f"{doing}: there is no tokenizer; expected one of {', '.join(TOKENIZER_FILES[:-1])}. Save the "
@@ -155,7 +192,9 @@ def _shards(folder: Path, doing: str) -> list[str]:
 
 def _load_tokenizer(source: str | Path, doing: str) -> Any:
     try:
-        return AutoTokenizer.from_pretrained(source, local_files_only=isinstance(source, Path))
+        return AutoTokenizer.from_pretrained(
+            source, local_files_only=isinstance(source, Path), trust_remote_code=False
+        )
     except Exception as error:  # transformers raises whatever its parsers meet
         raise EngineError(
             f"{doing}: its tokenizer cannot be loaded: {_first_line(error)}; expected files that "
@@ -171,6 +210,8 @@ def _load_model(source: str | Path, dtype: torch.dtype, doing: str) -> Any:
             local_files_only=isinstance(source, Path),
             use_safetensors=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # reported below, with a name
+            trust_remote_code=False,
         )
     except SafetensorError as error:
         raise EngineError(f"{doing}: its weights are damaged: {error}. Copy them again") from error
@@ -211,7 +252,7 @@ def _cached_folder(model: Any) -> Path | None:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from drawing bars and printing reports; what is wrong is raised."""
     level, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
     transformers_logging.set_verbosity_error()

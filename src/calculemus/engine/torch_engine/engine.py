@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from calculemus.engine.torch_engine.checkpoint import open_checkpoint
 from calculemus.engine.torch_engine.device import choose_device, choose_dtype
 from calculemus.engine.torch_engine.heads import ValueHead, heads_beside
 from calculemus.engine.torch_engine.runner import Tap
+from calculemus.engine.torch_engine.shapes import n_pages
+from calculemus.engine.torch_engine.threads import choose_threads, use_threads
 from calculemus.engine.torch_engine.wishes import read_wishes
 from calculemus.engine.torch_engine.work import EmbedWork, SampleWork, ScoreWork, ValueWork, Work
 from calculemus.errors import CalculemusError, EngineCapabilityError, EngineError, InvalidParameterError
@@ -37,6 +40,7 @@ class TorchEngine:
         name: What people call it; None for the checkpoint's own name.
         tokenizer: Tokenizer of a module; None to load it with the model.
         kv_bytes: Memory for keys and values; None for a share of what is free.
+        threads: Threads on a CPU; None for one where the model is small, else for torch's own number.
 
     Raises:
         EngineError: The checkpoint, its tokenizer, an adapter or the device cannot be used.
@@ -60,11 +64,14 @@ class TorchEngine:
         name: str | None = None,
         tokenizer: Any = None,
         kv_bytes: int | None = None,
+        threads: int | None = None,
     ) -> None:
         if rows < 1:
             raise InvalidParameterError(f"TorchEngine: parameter 'rows' is {rows}; expected 1 at least")
         self._dtype, self._device = choose_dtype(dtype), choose_device(device)
         self._checkpoint = open_checkpoint(path_or_model, tokenizer, adapters, self._dtype, self._device)
+        self._threads = choose_threads(threads, self._checkpoint.model.num_parameters())
+        use_threads(self._threads)
         self._name = name or self._checkpoint.name
         self._context = context_of(self._checkpoint, context)
         self._machine = build_machine(
@@ -72,10 +79,13 @@ class TorchEngine:
         )
         self._batcher = Batcher(self._machine)
         folder = self._checkpoint.folder
+        if folder is not None:  # its files tell the digest; the runner keeps what it needs of the weights
+            self._checkpoint = replace(self._checkpoint, model=None)
         self._heads = heads_beside(folder) if folder is not None else {}
         self._wishes = read_wishes(folder)
         for head_name, head in self._heads.items():
             self._check_head(head_name, head)
+        self._is_open = True
         self._works: dict[int, Work] = {}
         self._finished: list[Done] = []
 
@@ -183,7 +193,7 @@ class TorchEngine:
                 "it, or take a model with a longer context"
             )
         room = max((row.room for row in work.rows), default=0)
-        if not self._machine.arena.fits(room):
+        if n_pages(room) >= self._machine.arena.n_pages:
             raise EngineError(
                 f"{self.name}: a row of up to {room} tokens is to run, more than the memory for keys and "
                 "values takes; expected less. Lower max_tokens, or give the engine more kv_bytes"
@@ -191,6 +201,7 @@ class TorchEngine:
 
     def wait(self) -> list[Done]:
         """Work until a job is finished; return all finished ones, [] where nothing is in flight."""
+        use_threads(self._threads)  # another engine of this process may have wanted another number
         while not self._finished and self._works:
             for work in self._batcher.step():
                 del self._works[work.job.ticket]
@@ -207,13 +218,21 @@ class TorchEngine:
         return [Done(work.job.ticket, None, work.tally.cost()) for work in works]
 
     def free_rows(self) -> int:
-        """Return how many more rows it could work on now."""
-        return max(0, self._machine.rows - self._batcher.n_rows)
+        """Return how many more rows it takes now: half as many again as it works on wait for their turn.
+
+        The rows of a job end one by one, and nobody is told before the last one has: until then those that
+        wait take the places of the others.
+        """
+        rows = self._machine.rows
+        return max(0, rows + rows // 2 - self._batcher.n_rows)
 
     def close(self) -> None:
-        """Give back memory; the engine cannot be used afterwards."""
-        self.cancel(list(self._works))
-        del self._batcher, self._machine, self._checkpoint
+        """Give back memory, and leave a module that was given as it was; nothing can be asked afterwards."""
+        if self._is_open:
+            self._is_open = False
+            self.cancel(list(self._works))
+            self._machine.runner.release()
+            del self._batcher, self._machine, self._checkpoint
 
     def forget(self) -> None:
         """Forget the keys and values of finished rows.
@@ -254,7 +273,8 @@ class TorchEngine:
     def watching(self, tap: Tap) -> Iterator[None]:
         """Show a function the hidden states behind every layer while the block runs, and let it change them.
 
-        Nothing that is computed inside is shared with what is computed outside.
+        Nothing that is computed inside is shared with what is computed outside: requests that are still in
+        flight at its end come back from ``wait`` with an error.
 
         Raises:
             EngineError: Requests are in flight, or the model runs in a way in which it cannot be watched.
@@ -271,4 +291,9 @@ class TorchEngine:
             yield
         finally:
             runner.taps.remove(tap)
+            error = EngineError(
+                f"{self.name}: it was watched while it worked on this request, and is not any more; expected "
+                "all replies before that. Wait for them inside of the block"
+            )
+            self._finished += [replace(done, error=error) for done in self.cancel(list(self._works))]
             self._machine.tree.clear()

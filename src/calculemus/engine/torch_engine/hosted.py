@@ -6,11 +6,12 @@ them one sequence at a time, from its beginning, and keeps nothing.
 """
 
 import inspect
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AttentionInterface
+from transformers import AttentionInterface, PreTrainedModel
 
 from calculemus.engine.torch_engine.attention import Attend
 from calculemus.engine.torch_engine.plan import Plan
@@ -57,9 +58,18 @@ class _Watched:
         self._plan: Plan | None = None
         self._last: Tensor | None = None
         self._keeps = "logits_to_keep" in inspect.signature(model.forward).parameters
-        model.base_model.register_forward_hook(self._see_last)
+        # Some modules call their decoder alone, some a body around it, which then has the last word.
+        bodies = [part for part in model.children() if isinstance(part, PreTrainedModel)]
+        bodies = dict.fromkeys(body for body in (model.get_decoder(), *bodies) if body is not model)
+        self._hooks = [body.register_forward_hook(self._see_last) for body in bodies]
         for i, layer in enumerate(_layers(model, sizes.n_layers)):
-            layer.register_forward_hook(lambda _, __, out, i=i: self._see_layer(i, out))
+            see = partial(self._see_layer, i)
+            self._hooks.append(layer.register_forward_hook(lambda _, __, out, see=see: see(out)))
+
+    def release(self) -> None:
+        """Leave the module as it was."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _see_last(self, _module: nn.Module, _inputs: Any, out: Any) -> None:
         self._last = out[0]
@@ -76,7 +86,8 @@ class _Watched:
         keep = input_ids.new_zeros(1) if rows is None else rows
         kept = {"logits_to_keep": keep} if self._keeps else {}
         out = self._model(input_ids=input_ids[None], use_cache=False, **kept, **more)
-        assert self._last is not None, "the module calls its own body"
+        if self._last is None or self._last.shape[-1] != self.sizes.d_model:
+            raise EngineError(f"watching a {type(self._model).__name__}: its last hidden states are not seen")
         logits = out.logits[0].float() if self._keeps else out.logits[0, keep].float()
         return self._last[0], None if rows is None else logits
 
@@ -95,10 +106,19 @@ class HostedRunner(_Watched):
     def __init__(self, model: Any, sizes: Sizes) -> None:
         super().__init__(model, sizes)
         self._attend: Attend | None = None
+        self._own_attention = model.config._attn_implementation
         for module in model.modules():
             if hasattr(module, "layer_idx"):
                 module.calculemus_attend = lambda: self._attend
         model.set_attn_implementation(NAME)
+
+    def release(self) -> None:
+        """Leave the module as it was, its attention included."""
+        super().release()
+        self._model.set_attn_implementation(self._own_attention)
+        for module in self._model.modules():
+            if hasattr(module, "calculemus_attend"):
+                del module.calculemus_attend
 
     def run(self, plan: Plan, attend: Attend) -> Output:
         """Run the step's tokens through the model, all as one sequence."""
@@ -121,19 +141,21 @@ class PlainRunner(_Watched):
     def run(self, plan: Plan, attend: Attend) -> Output:
         """Run each row's whole sequence through the model."""
         del attend
-        hidden = torch.zeros(
-            len(plan.input_ids), self.sizes.d_model, dtype=self._model.dtype, device=plan.input_ids.device
-        )
-        logits = hidden.new_zeros(len(plan.input_ids), self.sizes.vocab_size, dtype=torch.float32)
+        like, n_rows, sizes = plan.input_ids, len(plan.input_ids), self.sizes
+        hidden = torch.zeros(n_rows, sizes.d_model, dtype=self._model.dtype, device=like.device)
+        wanted = plan.logit_rows if plan.logit_rows is not None else like.new_empty(0)
+        logits = torch.zeros(len(wanted), sizes.vocab_size, device=like.device)
         offset = 0
         for ids, n_new in plan.segments:
-            sequence = torch.from_numpy(ids).to(hidden.device)
-            rows = torch.arange(len(ids) - n_new, len(ids), device=hidden.device)
-            seen, found = self._run(sequence, rows)
-            assert found is not None, "rows were asked for"
-            hidden[offset : offset + n_new], logits[offset : offset + n_new] = seen[-n_new:], found
+            here = ((wanted >= offset) & (wanted < offset + n_new)).nonzero()[:, 0]
+            # Each row is asked for once, however often padding repeats it: bits depend on how many there are.
+            rows, places = torch.unique(wanted[here] - offset + len(ids) - n_new, return_inverse=True)
+            seen, found = self._run(torch.from_numpy(ids).to(like.device), rows if len(rows) else None)
+            hidden[offset : offset + n_new] = seen[-n_new:]
+            if found is not None:
+                logits[here] = found[places]
             offset += n_new
-        return Output(hidden, None if plan.logit_rows is None else logits[plan.logit_rows])
+        return Output(hidden, logits if plan.logit_rows is not None else None)
 
 
 def _layers(model: Any, n_layers: int) -> nn.ModuleList:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from calculemus.engine.torch_engine.attention import Attend
 from calculemus.engine.torch_engine.plan import Plan
+from calculemus.engine.torch_engine.product import add_product, multiply
 from calculemus.engine.torch_engine.runner import Output, Sizes, Tap, apply_taps
 
 MODEL_TYPES = ("llama", "mistral", "qwen2", "qwen3")
@@ -29,10 +30,10 @@ class Layer:
         norm: Scale of the norm before attention.
         qkv: Queries, keys and values, (output, input), with its bias.
         qk_scale: Scale of the norms of queries and keys, (head, width); None where there are none.
-        out: Attention's output, (input, output), with its bias.
+        out: Attention's output, (output, input), with its bias.
         mlp_norm: Scale of the norm before the MLP.
         gate_up: Gate and input of the MLP, (output, input), with its bias.
-        down: Output of the MLP, (input, output), with its bias.
+        down: Output of the MLP, (output, input), with its bias.
         window: How many keys a query sees; None for all before it.
     """
 
@@ -95,8 +96,11 @@ class LlamaRunner:
         hidden = self._normed(hidden, self._norm)
         logits = None
         if plan.logit_rows is not None:
-            logits = F.linear(hidden.index_select(0, plan.logit_rows), self._head).float()
+            logits = multiply(hidden.index_select(0, plan.logit_rows), self._head).float()
         return Output(hidden, logits)
+
+    def release(self) -> None:
+        """Do nothing: the module's weights are read, and itself left alone."""
 
     def _normed(self, hidden: Tensor, scale: Tensor | None) -> Tensor:
         return F.rms_norm(hidden, hidden.shape[-1:], scale, self._eps)
@@ -104,7 +108,7 @@ class LlamaRunner:
     def _layer(self, i: int, layer: Layer, hidden: Tensor, turns: Tensor, attend: Attend) -> Tensor:
         sizes = self.sizes
         n_turned = sizes.n_heads + sizes.n_kv_heads
-        qkv = F.linear(self._normed(hidden, layer.norm), *layer.qkv)
+        qkv = multiply(self._normed(hidden, layer.norm), *layer.qkv)
         qk = qkv[:, : n_turned * sizes.d_key].unflatten(1, (n_turned, sizes.d_key))
         values = qkv[:, n_turned * sizes.d_key :].unflatten(1, (sizes.n_kv_heads, sizes.d_value))
         if layer.qk_scale is not None:
@@ -112,15 +116,10 @@ class LlamaRunner:
         qk = torch.view_as_complex(qk.float().unflatten(-1, (-1, 2))) * turns
         qk = torch.view_as_real(qk).flatten(-2).to(qkv.dtype)
         found = attend(i, qk[:, : sizes.n_heads], qk[:, sizes.n_heads :], values, window=layer.window)
-        hidden = _add_product(hidden, found, *layer.out)
-        both = F.linear(self._normed(hidden, layer.mlp_norm), *layer.gate_up)
+        hidden = add_product(hidden, found, *layer.out)
+        both = multiply(self._normed(hidden, layer.mlp_norm), *layer.gate_up)
         gate, up = both.chunk(2, dim=1)
-        return _add_product(hidden, F.silu(gate).mul_(up), *layer.down)
-
-
-def _add_product(hidden: Tensor, inputs: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-    hidden = torch.addmm(hidden, inputs, weight)
-    return hidden if bias is None else hidden.add_(bias)
+        return add_product(hidden, F.silu(gate).mul_(up), *layer.down)
 
 
 def _window(config: Any, layer: int) -> int | None:
@@ -156,10 +155,10 @@ def _layer(layer: Any, sizes: Sizes, window: int | None) -> Layer:
         norm=layer.input_layernorm.weight,
         qkv=_joined(q, k, (attention.v_proj.weight, attention.v_proj.bias)),
         qk_scale=qk_scale,
-        out=(attention.o_proj.weight.t(), attention.o_proj.bias),
+        out=(attention.o_proj.weight, attention.o_proj.bias),
         mlp_norm=layer.post_attention_layernorm.weight,
         gate_up=_joined(*((part.weight, part.bias) for part in (mlp.gate_proj, mlp.up_proj))),
-        down=(mlp.down_proj.weight.t(), mlp.down_proj.bias),
+        down=(mlp.down_proj.weight, mlp.down_proj.bias),
         window=window,
     )
 

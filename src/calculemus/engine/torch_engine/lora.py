@@ -2,13 +2,14 @@
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import Tensor
 
 from calculemus.engine.torch_engine.safe_files import check_safetensors
 from calculemus.errors import EngineError
@@ -16,11 +17,11 @@ from calculemus.errors import EngineError
 PREFIX = "base_model.model."
 
 
-def merge_adapter(model: nn.Module, folder: Path) -> None:
+def merge_adapter(model: Any, folder: Path) -> None:
     """Add a low-rank adapter to a model's weights: W + scale * B A, each sum in float32.
 
     Args:
-        model: Changed in place.
+        model: A Hugging Face module, changed in place.
         folder: Holds ``adapter_config.json`` and ``adapter_model.safetensors``.
 
     Raises:
@@ -79,20 +80,25 @@ def _delta(config: Mapping[str, Any], target: str, tensors: Mapping[str, Tensor]
 
 
 def _by_pattern(pattern: Mapping[str, float] | None, target: str, otherwise: float) -> float:
-    """Return a module's own setting where a pattern names it or the end of its name."""
+    """Return a module's own setting where a regular expression names it or the end of its name."""
     for name, value in (pattern or {}).items():
-        if target == name or target.endswith(f".{name}"):
+        if re.fullmatch(rf"(?:.*\.)?(?:{name})", target):
             return value
     return otherwise
 
 
-def _add(model: nn.Module, target: str, delta: Tensor, doing: str) -> None:
+def _add(model: Any, target: str, delta: Tensor, doing: str) -> None:
     try:
-        weight: Any = model.get_submodule(target).weight
+        weight = model.get_submodule(target).weight
     except AttributeError as error:
         raise EngineError(
             f"{doing}: it changes '{target}', which the model lacks; expected an adapter of this model"
         ) from error
+    if target == "lm_head" and weight is model.get_input_embeddings().weight:
+        raise EngineError(
+            f"{doing}: it changes 'lm_head', whose weights are the input embeddings, too; expected a change "
+            "to one of the two alone. Merge it with the library that made it"
+        )
     if weight.shape != delta.shape:
         raise EngineError(
             f"{doing}: its change to '{target}' has shape {tuple(delta.shape)}, the weight has "

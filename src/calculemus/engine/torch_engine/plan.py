@@ -8,59 +8,64 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from calculemus.engine.torch_engine.arena import Arena, Slab
+from calculemus.engine.torch_engine.arena import Arena
 from calculemus.engine.torch_engine.lanes import Lanes, Piece
-from calculemus.engine.torch_engine.shapes import KEY_TILE, ROW_TILE, Shapes, round_up
+from calculemus.engine.torch_engine.pages import FIRST
+from calculemus.engine.torch_engine.shapes import PAGE, ROW_TILE, Shapes, n_pages
 
 Ids = NDArray[np.int64]
-SCORES_LIMIT = 1 << 23
+SCORES_LIMIT = 1 << 21
 """Most attention scores of one product over prompt pieces, for each query head."""
 
 
 @dataclass(eq=False, slots=True)
 class Masks:
-    """Additive masks of one group by window: 0 where a query attends, minus infinity where not.
+    """Additive masks by window: 0 where a query attends, minus infinity where not.
 
     Attributes:
-        places: Places of the queries, any shape; each attends to keys up to its own.
-        width: Number of keys.
-        dtype: Of the masks.
-        device: Of the masks.
+        queries: Positions of the queries, any shape.
+        keys: Positions of the keys, a shape that the queries' goes along with, and one axis behind.
+        arena: Tells the device.
     """
 
-    places: Ids
-    width: int
-    dtype: torch.dtype
-    device: torch.device
+    queries: Ids
+    keys: Ids
+    arena: Arena
     _by_window: dict[int | None, Tensor] = field(default_factory=dict)
 
     def get(self, window: int | None) -> Tensor:
-        """Return the mask, shaped like the places with the keys behind."""
+        """Return the mask, shaped like the queries with the keys behind."""
         if window not in self._by_window:
-            keys, places = np.arange(self.width), self.places[..., None]
-            hidden = keys > places
+            queries = self.queries[..., None]
+            hidden = self.keys > queries
             if window is not None:
-                hidden |= keys <= places - window
+                hidden |= self.keys <= queries - window
             mask = np.where(hidden, np.float32(-np.inf), np.float32(0))
-            self._by_window[window] = torch.from_numpy(mask).to(self.device, self.dtype)
+            self._by_window[window] = torch.from_numpy(mask).to(self.arena.device)
         return self._by_window[window]
 
 
 @dataclass(frozen=True, slots=True)
-class DecodeGroup:
-    """Rows of one slab that take one token each.
+class Decoding:
+    """Rows that take one token each.
 
     Attributes:
-        slab: Their slab.
-        rows: First and last-but-one row of it; rows between that do not decode are computed and not read.
-        cells: The same range in the grid of all groups.
-        masks: By window, (row, key).
+        first: First page of those that are in use, by whomever ...
+        last: ... and the first one behind them.
+        page_rows: For each of these pages its row; some row for pages that no decoding row has.
+        masks: By window, (page, token).
+        table: (row, place) for each row its pages, counted from the first; behind its end its first again.
+        order: The rows' pages, row by row and in each by place ...
+        rows: ... and the row of each.
     """
 
-    slab: Slab
-    rows: tuple[int, int]
-    cells: tuple[int, int]
+    first: int
+    last: int
+    page_rows: Tensor
     masks: Masks
+    table: Tensor
+    order: Tensor
+    rows: Tensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,7 @@ class PieceGroup:
         gather: For each padded token its row among the step's tokens.
         cells: For each token its place among the padded ones ...
         rows: ... and its row among the step's tokens.
-        keys: Vectors of the keys, (piece, head, key).
+        heads: (piece, head, place) which head of which page, counted through.
         masks: By window, (piece, query, key).
     """
 
@@ -82,7 +87,7 @@ class PieceGroup:
     gather: Tensor
     cells: Tensor
     rows: Tensor
-    keys: Tensor
+    heads: Tensor
     masks: Masks
 
 
@@ -95,10 +100,9 @@ class Plan:
         n_decode: Rows that take one token each.
         input_ids: Token ids, padded.
         positions: Their positions.
-        write: Vectors where their keys and values go, (token, head).
-        decode: Decoding rows by slab.
-        grid: For each decoding row its cell among all rows of the groups; None where they are the same.
-        n_cells: Number of these cells.
+        pages: Where their keys and values go ...
+        offsets: ... and to which token of the page.
+        decoding: What the decoding rows attend to; None where there are none.
         pieces: Prompt pieces by length.
         logit_rows: Rows whose logits are wanted, padded; None for none.
         segments: For each decoding row and piece the lane's ids up to its end, and how many are new.
@@ -108,10 +112,9 @@ class Plan:
     n_decode: int
     input_ids: Tensor
     positions: Tensor
-    write: Tensor
-    decode: Sequence[DecodeGroup]
-    grid: Tensor | None
-    n_cells: int
+    pages: Tensor
+    offsets: Tensor
+    decoding: Decoding | None
     pieces: Sequence[PieceGroup]
     logit_rows: Tensor | None
     segments: Sequence[tuple[Ids, int]]
@@ -124,42 +127,46 @@ class Planner:
         self._lanes = lanes
         self._arena = arena
         self._shapes = shapes
-        self._device = arena.store.device
-        self._dtype = arena.store.dtype
+        self._row_of = np.zeros(len(lanes.length), np.int64)
 
     def plan(self, decoders: Ids, pieces: Sequence[Piece], scored: Ids) -> Plan:
-        """Lay out one step.
+        """Lay out one step; the lanes get the pages that it takes.
 
         Args:
-            decoders: Lanes that take one token each, in the order of their slots.
+            decoders: Lanes that take one token each.
             pieces: Parts of prompts.
             scored: Rows among the pieces' tokens whose logits are wanted beside the decoding rows'.
         """
         lanes = self._lanes
+        self._grow(decoders, pieces)
         lane = np.concatenate([decoders, *(np.full(p.n, p.lane) for p in pieces)])
-        place = np.concatenate([lanes.length[decoders], *(np.arange(p.start, p.start + p.n) for p in pieces)])
-        n_tokens, padded = len(lane), self._shapes.pad(len(lane))
-        input_ids, positions = np.zeros((2, padded), np.int64)
-        input_ids[:n_tokens], positions[:n_tokens] = lanes.ids[lane, place], place
-        write = np.tile(np.arange(self._arena.shape.n_kv_heads), (padded, 1))
-        write[:n_tokens] = self._arena.slot_vectors(lanes.base[lane], lanes.stride[lane], place)
-        decode, grid, n_cells = self._decode(decoders)
+        position = np.concatenate(
+            [lanes.length[decoders], *(np.arange(p.start, p.start + p.n) for p in pieces)]
+        )
+        n_tokens = len(lane)
+        columns = np.zeros((4, self._shapes.pad(n_tokens)), np.int64)
+        columns[0, :n_tokens], columns[1, :n_tokens] = lanes.ids[lane, position], position
+        columns[2, :n_tokens], columns[3, :n_tokens] = lanes.where(lane, position)
+        input_ids, positions, pages, offsets = self._arena.put(columns)
         return Plan(
             n_tokens=n_tokens,
             n_decode=len(decoders),
-            input_ids=self._put(input_ids),
-            positions=self._put(positions),
-            write=self._put(write),
-            decode=decode,
-            grid=None if n_cells == len(decoders) else self._put(grid),
-            n_cells=n_cells,
+            input_ids=input_ids,
+            positions=positions,
+            pages=pages,
+            offsets=offsets,
+            decoding=self._decoding(decoders) if len(decoders) else None,
             pieces=self._pieces(pieces, len(decoders)),
             logit_rows=self._logit_rows(len(decoders), scored),
             segments=self._segments(decoders, pieces),
         )
 
-    def _put(self, array: Ids) -> Tensor:
-        return torch.from_numpy(array).to(self._device)
+    def _grow(self, decoders: Ids, pieces: Sequence[Piece]) -> None:
+        lanes = self._lanes
+        for lane in decoders[lanes.length[decoders] % PAGE == 0].tolist():
+            lanes.pages.grow(lane, int(lanes.length[lane]) + 1)
+        for piece in pieces:
+            lanes.pages.grow(piece.lane, piece.start + piece.n)
 
     def _logit_rows(self, n_decode: int, scored: Ids) -> Tensor | None:
         n = n_decode + len(scored)
@@ -167,39 +174,37 @@ class Planner:
             return None
         rows = np.zeros(self._shapes.pad(n), np.int64)
         rows[:n_decode], rows[n_decode:n] = np.arange(n_decode), scored
-        return self._put(rows)
+        return self._arena.put(rows)
 
     def _segments(self, decoders: Ids, pieces: Sequence[Piece]) -> list[tuple[Ids, int]]:
         lanes = self._lanes
         one_each = [(lanes.ids[lane, : lanes.length[lane] + 1], 1) for lane in decoders]
         return one_each + [(lanes.ids[p.lane, : p.start + p.n], p.n) for p in pieces]
 
-    def _decode(self, decoders: Ids) -> tuple[list[DecodeGroup], Ids, int]:
-        """Cut the decoding lanes into runs of one slab each, and find each lane's cell."""
-        if not len(decoders):
-            return [], decoders, 0
-        lanes = self._lanes
-        slots = [lanes.slot[lane] for lane in decoders]
-        starts = np.array([slot.slab.start for slot in slots])  # type: ignore[union-attr]  # lanes in flight have slots
-        rows = np.array([slot.row for slot in slots])  # type: ignore[union-attr]  # filled by now
-        cuts = np.flatnonzero(np.diff(starts)) + 1
-        groups, cells, n_cells = [], np.empty_like(decoders), 0
-        for run in np.split(np.arange(len(decoders)), cuts):
-            slab = slots[run[0]].slab  # type: ignore[union-attr]  # filled by now
-            first, last = int(rows[run[0]]), int(rows[run[-1]]) + 1
-            places = np.zeros(last - first, np.int64)
-            places[rows[run] - first] = lanes.length[decoders[run]]
-            cells[run] = n_cells + rows[run] - first
-            masks = self._masks(places, int(places.max()))
-            groups.append(DecodeGroup(slab, (first, last), (n_cells, n_cells + last - first), masks))
-            n_cells += last - first
-        return groups, cells, n_cells
-
-    def _masks(self, places: Ids, last: int) -> Masks:
-        return Masks(places, self._width(last), self._dtype, self._device)
-
-    def _width(self, last: int) -> int:
-        return round_up(last + 1, KEY_TILE)
+    def _decoding(self, decoders: Ids) -> Decoding:
+        """Look over all pages in use: whose they are, and what of them is to be seen."""
+        lanes, pages = self._lanes, self._lanes.pages
+        self._row_of[:] = -1
+        self._row_of[decoders] = np.arange(len(decoders))
+        owner = pages.owner[FIRST : pages.top]
+        rows = np.where(owner < 0, -1, self._row_of[owner])
+        place = pages.place[FIRST : pages.top]
+        order = np.lexsort((place, rows))[np.count_nonzero(rows < 0) :]
+        positions = lanes.length[decoders]
+        table = pages.table[decoders, : n_pages(int(positions.max()) + 1)] - FIRST
+        table = np.where(table < 0, table[:, :1], table)
+        # Pages of nobody show all they have to some query: what comes of it is read by nobody.
+        queries = np.where(rows < 0, PAGE, positions[rows] - PAGE * place)
+        put = self._arena.put
+        return Decoding(
+            first=FIRST,
+            last=pages.top,
+            page_rows=put(np.maximum(rows, 0)),
+            masks=Masks(queries, np.arange(PAGE), self._arena),
+            table=put(table),
+            order=put(order),
+            rows=put(rows[order]),
+        )
 
     def _pieces(self, pieces: Sequence[Piece], offset: int) -> list[PieceGroup]:
         """Sort pieces into groups of at most twice the length, each no larger than memory should take."""
@@ -210,34 +215,31 @@ class Planner:
             offset += piece.n
         groups = []
         for tiles, some in sorted(by_length.items()):
-            width = self._width(max(p.start + p.n - 1 for p, _ in some))
-            share = max(1, SCORES_LIMIT // (tiles * ROW_TILE * width))
-            groups += [
-                self._piece_group(some[i : i + share], tiles * ROW_TILE) for i in range(0, len(some), share)
-            ]
+            n_queries = tiles * ROW_TILE
+            longest = max(p.start + p.n for p, _ in some)
+            share = max(1, SCORES_LIMIT // (n_queries * n_pages(longest) * PAGE))
+            groups += [self._piece_group(some[i : i + share], n_queries) for i in range(0, len(some), share)]
         return groups
 
     def _piece_group(self, pieces: Sequence[tuple[Piece, int]], n_queries: int) -> PieceGroup:
-        lanes, n_pieces = self._lanes, len(pieces)
-        width = self._width(max(p.start + p.n - 1 for p, _ in pieces))
-        gather = np.zeros((n_pieces, n_queries), np.int64)
-        places = np.zeros((n_pieces, n_queries), np.int64)
+        arena, n_pieces = self._arena, len(pieces)
+        gather, positions = np.zeros((2, n_pieces, n_queries), np.int64)
         for i, (piece, offset) in enumerate(pieces):
             gather[i, : piece.n] = np.arange(offset, offset + piece.n)
-            places[i, : piece.n] = np.arange(piece.start, piece.start + piece.n)
+            positions[i, : piece.n] = np.arange(piece.start, piece.start + piece.n)
         n_each = np.array([piece.n for piece, _ in pieces])
         cells = np.flatnonzero((np.arange(n_queries) < n_each[:, None]).ravel())
-        which = np.array([piece.lane for piece, _ in pieces])
-        heads = lanes.stride[which][:, None] * np.arange(self._arena.shape.n_kv_heads)
-        keys = (lanes.base[which][:, None] + heads)[:, :, None] + np.arange(width)
-        # Behind a short slot's end lies another's memory, finite and hidden by the mask.
-        keys = np.minimum(keys, self._arena.n_vectors - 1)
+        most = n_pages(max(piece.start + piece.n for piece, _ in pieces))
+        # Behind a row's last page stands page 0, which the mask hides.
+        table = self._lanes.pages.table[[piece.lane for piece, _ in pieces], :most]
+        n_heads = arena.shape.n_kv_heads
+        heads = table[:, None] * n_heads + np.arange(n_heads)[:, None]
         return PieceGroup(
             n_pieces=n_pieces,
             n_queries=n_queries,
-            gather=self._put(gather.ravel()),
-            cells=self._put(cells),
-            rows=self._put(gather.ravel()[cells]),
-            keys=self._put(keys),
-            masks=Masks(places, width, self._dtype, self._device),
+            gather=arena.put(gather.ravel()),
+            cells=arena.put(cells),
+            rows=arena.put(gather.ravel()[cells]),
+            heads=arena.put(heads),
+            masks=Masks(positions, np.arange(most * PAGE), arena),
         )

@@ -86,6 +86,10 @@ class Runner(Protocol):
         """Run the step's tokens through the model."""
         ...
 
+    def release(self) -> None:
+        """Leave the module as it was; the runner cannot be used afterwards."""
+        ...
+
 
 def apply_taps(taps: Sequence[Tap], layer: int, hidden_states: Tensor, plan: Plan) -> Tensor:
     """Show hidden states (token, width) to the taps, padding left out; return what goes on."""

@@ -1,26 +1,22 @@
 """Shapes in which the engine computes, so that a row's bits do not depend on the rows beside it.
 
-A matrix product in float32 sums in an order that its library chooses by shape. Measured on oneMKL 2024.2 with
-AVX-512: products with one to three rows run another kernel than larger ones; with two threads, so do up to
-eleven rows that are no multiple of four; above, all rows of all sizes have the same bits, at any place in the
-batch and with any number of threads. Sums over more than about 300 keys are cut at places that depend on
-their number. So the engine
+A matrix product in float32 sums in an order that its library chooses by shape. Measured with torch 2.13 on a
+Zen 5 processor: oneMKL's products with one to three rows run another kernel than larger ones; with two
+threads, so do up to eleven rows that are no multiple of four; above, all rows of all sizes have the same
+bits, at any place in the batch and with any number of threads. Sums over more than about 300 terms are cut
+at places that depend on their number. oneDNN's products agree from two rows on. So the engine
 
 - pads the rows of a step to one of a fixed list of counts, multiples of 16, and drops at load those with
-  which this machine, on this model, gives other bits (``probe``);
-- pads the query rows of one key head to a multiple of 4, prompt pieces to multiples of 16 tokens;
-- pads keys with weights of exact zero to a multiple of 16, and sums over them in blocks of 256.
+  which this machine, on this model, gives other bits (``measure.stable_shapes``);
+- pads the query rows of one key head to a multiple of 4, and pieces of prompts to multiples of 16 tokens;
+- keeps keys and values in pages of 32 tokens, and adds what a query takes from them page by page, in order.
 """
 
 from bisect import bisect_left
 from dataclasses import dataclass
 
-KEY_TILE = 16
-"""Numbers of keys are multiples of this."""
-SLOT_TILE = 64
-"""Lengths of slots are multiples of this."""
-KEY_BLOCK = 256
-"""Sums over keys run over so many at a time."""
+PAGE = 32
+"""Tokens of a page of keys and values. Longer ones waste more behind a row's end, shorter ones cost calls."""
 ROW_TILE = 16
 """Numbers of rows, and of tokens of a prompt's piece, are multiples of this."""
 QUERY_TILE = 4
@@ -30,6 +26,11 @@ QUERY_TILE = 4
 def round_up(n: int, step: int) -> int:
     """Return the smallest multiple of ``step`` that is at least ``n``."""
     return -(-n // step) * step
+
+
+def n_pages(n_tokens: int) -> int:
+    """Return how many pages so many tokens of one row take."""
+    return -(-n_tokens // PAGE)
 
 
 def row_counts(limit: int) -> tuple[int, ...]:
@@ -43,11 +44,12 @@ def row_counts(limit: int) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Shapes:
-    """What a probe has left.
+    """What a measurement has left.
 
     Attributes:
         counts: Row counts with equal bits, ascending.
-        is_stable: Whether attention has equal bits for prompts in pieces, token by token, and at any width.
+        is_stable: Whether attention has equal bits for prompts in one piece, in several, and token by token,
+            and rows do not depend on their place.
     """
 
     counts: tuple[int, ...]

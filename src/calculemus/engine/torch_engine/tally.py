@@ -4,6 +4,8 @@ Tokens, FLOPs and memory are those of the job's own rows. The seconds of a step 
 by the tokens that each had in it, so that the jobs' seconds add up to the engine's.
 """
 
+from collections.abc import Sequence
+
 from calculemus.cost import Cost, forward_flops
 from calculemus.engine.torch_engine.runner import Sizes
 
@@ -41,33 +43,43 @@ class Tally:
         """Note when the job joined the queue."""
         self._since = now
 
-    def admit(self, now: float, slot_bytes: int) -> None:
-        """Note that a row has got its slot; the first one ends the job's time in the queue."""
+    def admit(self, now: float, kv_bytes: int) -> None:
+        """Note that a row has got its lane; the first one ends the job's time in the queue."""
         if self._since is not None:
             self._queued, self._since = now - self._since, None
-        self._held += slot_bytes
+        self._held += kv_bytes
         self._peak = max(self._peak, self._held)
 
     def retire(
-        self, *, n_given: int, n_cached: int, n_run: int, seconds: float, slot_bytes: int, sizes: Sizes
+        self,
+        *,
+        n_given: int,
+        n_cached: int,
+        n_seen: int,
+        runs: Sequence[tuple[int, int]],
+        seconds: float,
+        kv_bytes: int,
+        sizes: Sizes,
     ) -> None:
-        """Charge a row that gives its slot back.
+        """Charge a row that gives its lane back.
 
         Args:
             n_given: Its prompt's tokens.
             n_cached: How many of them were there already.
-            n_run: Tokens behind those that ran through the model.
+            n_seen: Tokens that the model has seen, these included.
+            runs: What ran through the model: so many tokens behind so many that were kept.
             seconds: Its share of the engine's time.
-            slot_bytes: Memory of its slot.
+            kv_bytes: Memory kept for its keys and values.
             sizes: The model's.
         """
-        self._held -= slot_bytes
+        self._held -= kv_bytes
         self.n_cached += n_cached
-        self.n_in += min(n_run, n_given - n_cached)
+        self.n_in += min(n_seen, n_given) - n_cached
         self._seconds += seconds
-        self._flops += forward_flops(
-            sizes.parameters, sizes.n_layers, sizes.n_heads * sizes.d_key, n_run, n_cached
-        )
+        for n_run, n_before in runs:
+            self._flops += forward_flops(
+                sizes.parameters, sizes.n_layers, sizes.n_heads * sizes.d_key, n_run, n_before
+            )
 
     def cost(self) -> Cost:
         """Return all of it."""

@@ -45,7 +45,8 @@ class Texts:
         """Turn a prompt into token ids; a prefix that has ids keeps them.
 
         Raises:
-            EngineError: A prefix with ids that the model does not have, or a prompt without any token.
+            EngineError: A prefix with ids that the model does not have, a prompt without any token, or one
+                that the tokenizer or its template does not take.
         """
         if isinstance(prompt, Chat):
             text = self.render(prompt)
@@ -59,16 +60,25 @@ class Texts:
             text, ids = prompt, self._encode_text(prompt, True)
         if not ids:
             raise EngineError(f"encoding the prompt {text!r}: it has no tokens; expected one at least")
-        if min(ids) < 0 or max(ids) >= self._n_ids:
-            raise EngineError(
-                f"encoding the prompt {text[:40]!r}: it has ids from {min(ids)} to {max(ids)}, the model "
-                f"from 0 to {self._n_ids - 1}; expected a prefix that this model wrote. Leave its ids out"
-            )
+        self._check(ids, f"encoding the prompt {text[:40]!r}", "a prefix that this model wrote")
         return Encoded(text, ids)
 
+    def _check(self, ids: Sequence[int], doing: str, expected: str) -> None:
+        """See that the model has all of these ids: one that it lacks would bring down the whole batch."""
+        if ids and (min(ids) < 0 or max(ids) >= self._n_ids):
+            raise EngineError(
+                f"{doing}: it has ids from {min(ids)} to {max(ids)}, the model from 0 to {self._n_ids - 1}; "
+                f"expected {expected}. Give the text without ids"
+            )
+
     def continuation(self, prompt: Encoded, continuation: str | tuple[int, ...]) -> tuple[int, ...]:
-        """Return the ids of a text behind a prompt, in the prompt's tokens where they go on alike."""
+        """Return the ids of a text behind a prompt, in the prompt's tokens where they go on alike.
+
+        Raises:
+            EngineError: Ids that the model does not have, or a text that the tokenizer does not take.
+        """
         if not isinstance(continuation, str):
+            self._check(continuation, "encoding a continuation", "ids of this model")
             return continuation
         whole = self._encode_text(prompt.text + continuation, True)
         n = len(prompt.ids)
@@ -81,21 +91,38 @@ class Texts:
         return self._encode_text(text, False)
 
     def _encode_uncached(self, text: str, with_marks: bool) -> tuple[int, ...]:
-        return tuple(self._tokenizer(text, add_special_tokens=with_marks)["input_ids"])
+        try:
+            return tuple(self._tokenizer(text, add_special_tokens=with_marks, verbose=False)["input_ids"])
+        except (TypeError, ValueError) as error:
+            raise EngineError(
+                f"encoding {text[:40]!r}: the tokenizer does not take it ({error}); expected text that UTF-8 "
+                "can write. Look for lone surrogates in it"
+            ) from error
 
     def render(self, chat: Chat) -> str:
-        """Write a conversation as text; an assistant's text at the end is left open."""
+        """Write a conversation as text; an assistant's text at the end is left open.
+
+        Raises:
+            EngineError: The model's template does not take it.
+        """
+        is_open = bool(chat.messages) and chat.messages[-1][0] == "assistant"
+        if not self.has_template:
+            turns = [f"{role.capitalize()}: {text}" for role, text in chat.messages]
+            return "\n\n".join(turns if is_open else [*turns, "Assistant:"])
         messages = [{"role": role, "content": text} for role, text in chat.messages]
-        is_open = bool(messages) and messages[-1]["role"] == "assistant"
-        if self.has_template:
+        try:
             return self._tokenizer.apply_chat_template(
                 messages,
                 tokenize=False,
                 add_generation_prompt=not is_open,
                 continue_final_message=is_open,
             )
-        turns = [f"{role.capitalize()}: {text}" for role, text in chat.messages]
-        return "\n\n".join(turns if is_open else [*turns, "Assistant:"])
+        except Exception as error:  # a template is a program of the model's maker and raises what it likes
+            roles = ", ".join(message["role"] for message in messages) or "none"
+            raise EngineError(
+                f"rendering a conversation with the turns {roles}: the model's chat template does not take "
+                f"it ({error}); expected turns as it wants them. Use other roles, or a prompt of plain text"
+            ) from error
 
     def decode(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
         """Return the text that ``ids`` add behind a prompt."""
@@ -144,20 +171,22 @@ class Cut:
     Attributes:
         text: What stands of it.
         n_ids: How many of its tokens it takes to write that; the last may write more.
-        rest: Text of the last token that stands, where it writes more than that; empty where all of it does.
-        stopped_by: The stop text that was found.
+        n_whole: How many of these tokens write what stands and no more ...
+        rest: ... and what stands behind them; empty where the last one writes no more either.
+        stopped_by: The stop text that was found; None at the end of text or of the budget.
     """
 
     text: str
     n_ids: int
-    rest: str
-    stopped_by: str
+    n_whole: int
+    rest: str = ""
+    stopped_by: str | None = None
 
 
 def find_stop(
     texts: Texts, prompt_ids: Sequence[int], ids: Sequence[int], stops: Sequence[str], keep: bool
 ) -> Cut | None:
-    """Find the first stop text in a completion.
+    """Find the stop text in a completion that was complete first; of two, the longer one.
 
     Args:
         texts: Decodes.
@@ -170,13 +199,15 @@ def find_stop(
     found = [(at, stop) for stop in stops if (at := text.find(stop)) >= 0]
     if not found:
         return None
-    at, stop = min(found, key=lambda entry: (entry[0], -len(entry[1])))
+    at, stop = min(found, key=lambda entry: (entry[0] + len(entry[1]), entry[0]))
     standing = text[: at + len(stop)] if keep else text[:at]
-    n_ids = len(ids)
-    written = text
-    while n_ids and len(before := texts.decode(prompt_ids, ids[: n_ids - 1])) >= len(standing):
+    n_ids, written = len(ids), text
+    while n_ids and (before := texts.decode(prompt_ids, ids[: n_ids - 1])).startswith(standing):
         n_ids, written = n_ids - 1, before
-    if not n_ids:
-        return Cut("", 0, "", stop)
-    rest = "" if written == standing else standing[len(texts.decode(prompt_ids, ids[: n_ids - 1])) :]
-    return Cut(standing, n_ids, rest, stop)
+    if written == standing:
+        return Cut(standing, n_ids, n_ids, stopped_by=stop)
+    n_whole = n_ids - 1
+    # The last token may also complete a character, which the tokens before it then write as a broken one.
+    while not standing.startswith(before := texts.decode(prompt_ids, ids[:n_whole])):
+        n_whole -= 1
+    return Cut(standing, n_ids, n_whole, standing[len(before) :], stop)

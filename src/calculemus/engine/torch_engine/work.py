@@ -32,6 +32,7 @@ class Row:
         wanted: First token whose hidden state the job looks at; ``n_run`` where it looks at none.
         scored: First token whose logits it wants; ``n_run`` where none.
         n_cached: Tokens whose keys and values were there already.
+        start: First token that runs.
         lane: Its lane while it is in flight.
     """
 
@@ -43,7 +44,13 @@ class Row:
     wanted: int
     scored: int
     n_cached: int = 0
+    start: int = 0
     lane: int = -1
+
+    @property
+    def n_unseen(self) -> int:
+        """Tokens before the first one that the job looks at or goes on from."""
+        return min(self.n_run, self.wanted, self.scored)
 
 
 class Work(ABC):
@@ -121,16 +128,17 @@ class SampleWork(Work):
         prompt = self.prompt
         is_ended = cut is not None or (len(ids) > 0 and int(ids[-1]) in texts.ends)
         if cut is None:
-            spoken = ids[:-1] if is_ended else ids
-            cut = Cut(texts.decode(prompt.ids, spoken.tolist()), len(ids), "", "")
+            # What goes on behind the completion goes on behind its text: the end of text is not in its way.
+            n_spoken = len(ids) - is_ended
+            cut = Cut(texts.decode(prompt.ids, ids[:n_spoken].tolist()), len(ids), n_spoken)
         kept = tuple(ids[: cut.n_ids].tolist())
-        new = kept if not cut.rest else kept[:-1] + texts.encode_rest(cut.rest)
+        new = kept[: cut.n_whole] + (texts.encode_rest(cut.rest) if cut.rest else ())
         self.replies[row.index] = Completion(
             text=cut.text,
             ids=kept,
             logprobs=tuple(logprobs[: cut.n_ids].tolist()),
             finish="stop" if is_ended else "length",
-            stopped_by=cut.stopped_by or None,
+            stopped_by=cut.stopped_by,
             prefix=Prefix(prompt.text + cut.text, prompt.ids + new),
         )
 

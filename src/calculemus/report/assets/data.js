@@ -43,16 +43,18 @@ async function problemAt(position) {
     else high = middle - 1;
   }
   const rows = await rowsOf(low);
-  const [question, answer, solution, systems] = rows[position - chunks[low].start];
-  return { question, answer, solution, systems };
+  const [question, answer, solution, systems, prompts = []] = rows[position - chunks[low].start];
+  return { question, answer, solution, systems, prompts };
 }
 
 function mentions([question, , , systems], id, needle) {
   const has = (text) => text !== null && text.toLowerCase().includes(needle);
-  return has(id) || has(question) || systems.some((samples) => samples.some(([response]) => has(response)));
+  const inTrace = ({ trace = [], failure = null }) => has(failure) || trace.some(([, text]) => has(text));
+  const inSample = ([response, , , , more = {}]) => has(response) || inTrace(more);
+  return has(id) || has(question) || systems.some((samples) => samples.some(inSample));
 }
 
-// Mark in `hits` the problems whose id, question or responses hold the text; tell after every chunk.
+// Mark in `hits` the problems whose id, question, responses or traces hold the text; tell after every chunk.
 async function search(text, hits, signal, tell) {
   const needle = text.toLowerCase();
   for (let number = 0; number < chunks.length; number++) {

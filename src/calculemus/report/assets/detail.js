@@ -55,7 +55,15 @@ function fact(name, value, testid) {
   return make('div', {}, make('dt', {}, name), make('dd', { 'data-testid': testid }, shown));
 }
 
-function sampleView([response, extracted, how, seconds], code, number, total) {
+// Completions often begin with the blank behind their prompt.
+function responseView(response, failure) {
+  if (response === null) return failure ? null : make('p', { class: 'quiet' }, 'No response.');
+  const text = response.trim();
+  return text ? textBlock(text, 'response') : make('p', { class: 'quiet' }, 'An empty response.');
+}
+
+function sampleView([response, extracted, how, seconds, more = {}], code, number, total) {
+  const { failure, truncated, cost = {}, trace = [] } = more;
   const { word, sign } = OUTCOMES[code];
   const took = seconds === null ? null : fact('Graded in', `${(1000 * seconds).toPrecision(2)} ms`, 'seconds');
   return make('div', { class: 'sample', 'data-testid': 'sample' },
@@ -63,14 +71,19 @@ function sampleView([response, extracted, how, seconds], code, number, total) {
       make('span', { class: `verdict ${word}`, 'data-testid': 'verdict' }, `${sign} ${word}`),
       total > 1 ? make('span', { class: 'quiet' }, `sample ${number + 1} of ${total}`) : null,
       make('dl', { class: 'meta' }, fact('Extracted', extracted, 'extracted'), fact('Rule', how, 'how'), took)),
-    response === null ? make('p', { class: 'quiet' }, 'No response.') : textBlock(response, 'response'));
+    failure ? make('p', { class: 'failure', 'data-testid': 'failure' }, visible(failure)) : null,
+    truncated ? make('p', { class: 'quiet', 'data-testid': 'truncated' }, 'A limit cut it short.') : null,
+    responseView(response, failure),
+    traceView(trace),
+    costView(cost));
 }
 
-function systemView(samples, position, system) {
+function systemView(samples, prompt, position, system) {
   const codes = index.outcomes[position].split('|')[system];
   const views = samples.map((sample, number) => sampleView(sample, codes[number], number, samples.length));
   return make('section', { class: 'answers', 'data-testid': `answers-${facts.systems[system].letter}` },
     make('h4', {}, chip(system), ' ', make('bdi', {}, facts.systems[system].name)),
+    promptView(prompt),
     ...(views.length ? views : [make('p', { class: 'quiet' }, 'No sample.')]));
 }
 
@@ -86,7 +99,7 @@ function problemView(problem, position) {
           steps === null ? null : fact('Steps', String(steps), 'steps'))),
       worked ?? ''),
     make('div', { class: 'systems' },
-      ...problem.systems.map((samples, system) => systemView(samples, position, system))),
+      ...problem.systems.map((samples, system) => systemView(samples, problem.prompts[system], position, system))),
   ];
 }
 

@@ -22,6 +22,13 @@ function visible(text) {
 
 const count = (number) => number.toLocaleString('en-US');
 
+// Write an amount with three figures, from ten thousand on with the prefix of its power of a thousand.
+function amount(value) {
+  if (Math.abs(value) < 9999.5) return Math.abs(value) >= 100 ? count(Math.round(value)) : String(+value.toPrecision(3));
+  const power = Math.min(Math.floor(Math.log10(Math.abs(+value.toPrecision(3))) / 3), 5);
+  return `${+(value / 1000 ** power).toPrecision(3)}\u202f${' kMGTP'[power]}`;
+}
+
 const OUTCOMES = {
   c: { word: 'correct', sign: '✓' },
   w: { word: 'wrong', sign: '✕' },

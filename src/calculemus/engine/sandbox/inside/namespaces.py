@@ -8,6 +8,7 @@ reach.
 
 import ctypes
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ from calculemus.engine.sandbox.inside import kernel
 from calculemus.errors import SandboxUnavailableError
 
 NOBODY = 65534
+_RIGHTS_OF_ROOT = (6, 7, 21)  # CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
 INSIDE_ID = 1000  # the number that the user has inside; nothing depends on it
 
 _AT_FDCWD = -100
@@ -141,6 +143,24 @@ def _become_nobody() -> None:
     kernel.own_proc_entry()
 
 
+def _read(proc: int, name: str) -> str:
+    with open(os.open(f"self/{name}", os.O_RDONLY, dir_fd=proc)) as facts:
+        return facts.read()
+
+
+def _is_mapped(mapping: str, number: int) -> bool:
+    ranges = [tuple(map(int, line.split())) for line in mapping.splitlines()]
+    return any(first <= number < first + count for first, _, count in ranges)
+
+
+def _rules_here(proc: int) -> bool:
+    """Say whether this is a root that can mount and become ``nobody``; a container's often cannot."""
+    (rights,) = re.findall(r"^CapEff:\s*(\w+)$", _read(proc, "status"), re.M)
+    has_rights = all(int(rights, 16) >> bit & 1 for bit in _RIGHTS_OF_ROOT)
+    mapped = all(_is_mapped(_read(proc, name), NOBODY) for name in ("uid_map", "gid_map"))
+    return os.geteuid() == 0 and has_rights and mapped
+
+
 def _leave_as_root(view: View, proc: int) -> None:
     _step("making mount and network namespaces", lambda: kernel.call("unshare", _PRIVATE))
     _step("building the file system", lambda: _build_root(view))
@@ -164,6 +184,6 @@ def leave(view: View) -> None:
     """
     proc = os.open("/proc", os.O_RDONLY | os.O_DIRECTORY)
     try:
-        (_leave_as_root if os.geteuid() == 0 else _leave_as_user)(view, proc)
+        (_leave_as_root if _rules_here(proc) else _leave_as_user)(view, proc)
     finally:
         os.close(proc)

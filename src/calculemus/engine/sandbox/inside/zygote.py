@@ -234,7 +234,9 @@ def main(descriptor: int) -> None:
         _go_to_jail(view)
         zygote = _Zygote(control, baseline)
     except Exception as problem:  # whatever it is, the other end must hear of it
-        control.send(json.dumps({"ready": False, "error": f"{type(problem).__name__}: {problem}"}).encode())
+        is_refusal = isinstance(problem, SandboxUnavailableError)
+        error = str(problem) if is_refusal else f"{type(problem).__name__}: {problem}"
+        control.send(json.dumps({"ready": False, "error": error}).encode())
         return
     _hide_ourselves()
     gc.collect()
