@@ -23,6 +23,12 @@ HIDE_CURSOR, SHOW_CURSOR = "\x1b[?25l", "\x1b[?25h"
 RUN = "import sys; from calculemus import cli; sys.argv = ['calculemus', *sys.argv[1:]]; cli.main()"
 
 
+COMMANDS = (
+    *("compare", "solve", "grade", "data", "runs", "show", "diff", "regrade", "export", "power"),
+    *("list", "search", "claim", "conform", "feed"),
+)
+
+
 def python(code: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", code, *arguments], capture_output=True, text=True, timeout=60, check=False
@@ -35,13 +41,11 @@ def test_help_imports_nothing_heavy_and_lists_every_command() -> None:
     imported = done.stderr.strip().split(",")
     assert "calculemus.cli" in imported
     assert [module for module in HEAVY if module in imported] == []
-    for command in ("compare", "grade", "data", "runs", "show", "diff", "regrade", "export", "power"):
+    for command in COMMANDS:
         assert f" {command} " in done.stdout
 
 
-@pytest.mark.parametrize(
-    "command", ["compare", "grade", "data", "runs", "show", "diff", "regrade", "export", "power"]
-)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run([command, "--help"]) == 0
     assert f"Usage: calculemus {command}" in capsys.readouterr().out
@@ -154,6 +158,15 @@ def test_text_that_the_terminal_cannot_encode_is_printed_with_a_mark() -> None:
         [sys.executable, "-c", code], capture_output=True, env={"PYTHONIOENCODING": "ascii"}, check=False
     )
     assert (done.returncode, done.stdout) == (0, b"?\n")
+
+
+@pytest.mark.parametrize(("given", "found"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")])
+def test_waiting_threads_sleep_unless_the_user_wants_otherwise(given: dict[str, str], found: str) -> None:
+    code = "import os; from calculemus import cli; cli.run = lambda _: print(os.environ['OMP_WAIT_POLICY'])"
+    environment = {name: value for name, value in os.environ.items() if name != "OMP_WAIT_POLICY"} | given
+    command = [sys.executable, "-c", f"{code}; cli.main()"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert done.stdout.strip() == found
 
 
 class Clock:

@@ -22,10 +22,15 @@ _COMMANDS = {
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
     "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
     "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),
-    "show": ("calculemus.cli.runs:show", "Show one run: what it was, and how it did."),
+    "show": ("calculemus.cli.show:show", "Show one method, or one run: what it is, and how it did."),
     "diff": ("calculemus.cli.runs:diff", "Say what differs between two runs."),
     "regrade": ("calculemus.cli.runs:regrade", "Grade a stored run again, without generating."),
     "export": ("calculemus.cli.runs:export", "Write a run's rows as JSONL, CSV or Parquet."),
+    "list": ("calculemus.cli.catalog:list_methods", "List the methods, with how far each has come."),
+    "search": ("calculemus.cli.search:search", "Find methods by words, needs, dates or likeness."),
+    "claim": ("calculemus.cli.claim:claim", "Run the central claim of a method's paper, small."),
+    "conform": ("calculemus.cli.conform:conform", "Check that a method keeps the rules of its interface."),
+    "feed": ("calculemus.cli.feed:app", "Read a page of the paper feed, and plan cards for what is new."),
     "power": ("calculemus.cli.power:power", "Say how many problems a gain needs, or what a set can show."),
 }
 
@@ -49,6 +54,8 @@ def main() -> None:
         # A name that the terminal's encoding lacks must not end a comparison.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
+    # Read when torch is loaded: threads that wait sleep, and leave their cores to whoever computes.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     sys.exit(run(sys.argv[1:]))
 
 
@@ -59,11 +66,12 @@ def run(tokens: Sequence[str]) -> int:
         tokens: The arguments after the program's name.
 
     Returns:
-        0 where it worked, 1 where nobody reads the output, 2 after an error, 130 after an interrupt.
+        0 where it worked, 1 where a method does not conform or nobody reads the output, 2 after an error, 130
+        after an interrupt.
     """
     try:
         with drawing():
-            app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+            status = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
         sys.stdout.flush()
     except (CalculemusError, CycloptsError) as error:
         print(f"error: {error}", file=sys.stderr)
@@ -75,4 +83,4 @@ def run(tokens: Sequence[str]) -> int:
         # The interpreter flushes stdout once more when it ends; that must not fail loudly.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
-    return 0
+    return status if isinstance(status, int) else 0

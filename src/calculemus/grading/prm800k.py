@@ -19,7 +19,9 @@ same. There is a time limit, and quotes and backslashes are refused like a third
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from calculemus.grading import hendrycks
 from calculemus.grading.latex_text import latex_to_text
@@ -57,6 +59,10 @@ class Prm800k:
 
     name: str = field(default="prm800k", init=False)
     version: int = field(default=1, init=False)
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "a_near_miss_is_wrong": "whole numbers beyond 2^53 are compared as floats, as the public grader does",
+        "another_unit_is_wrong": "units are dropped, as the public grader does",
+    }
 
     def grade(self, problem: Problem, response: str | None) -> Verdict:
         """Grade one response."""

@@ -18,11 +18,11 @@ of 3 s.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from math import isclose
-from typing import Any
+from typing import Any, ClassVar
 
 from calculemus.grading.public import Judgement, compare_in_worker, judge
 from calculemus.grading.qwen_text import extract, normalise
@@ -50,6 +50,10 @@ class Qwen25Math:
 
     name: str = field(default="qwen25_math", init=False)
     version: int = field(default=1, init=False)
+    expected_failures: ClassVar[Mapping[str, str]] = {
+        "a_near_miss_is_wrong": "numbers are equal within a relative 1e-4, as the public grader has it",
+        "another_unit_is_wrong": "units are dropped, as the public grader does",
+    }
 
     def grade(self, problem: Problem, response: str | None) -> Verdict:
         """Grade one response."""

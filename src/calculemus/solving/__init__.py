@@ -6,36 +6,44 @@ Example:
     Vote(n=8, temperature=0.7, early_stop=False, shots=None, max_tokens=512)
 """
 
-from functools import cache
-from importlib import import_module
+from collections.abc import Sequence
 from pathlib import Path
 
+from calculemus.card import Card
+from calculemus.catalog import load, read_catalog
 from calculemus.errors import InvalidParameterError
 from calculemus.named import build, parse_named, suggest
 from calculemus.solving.base import Solver, Steps
-from calculemus.solving.cards import SolverCard, read_card
 from calculemus.solving.context import Context
 
-__all__ = ["Context", "Solver", "SolverCard", "Steps", "get_solver", "list_solvers"]
+__all__ = ["Context", "Solver", "Steps", "get_solver", "list_solvers"]
 
 
-@cache
-def list_solvers() -> tuple[SolverCard, ...]:
-    """Return the cards of all solvers, in order of their ids, without importing their code."""
-    return tuple(read_card(path) for path in sorted(Path(__file__).parent.glob("*.toml")))
+def list_solvers(*folders: Path) -> Sequence[Card]:
+    """Return the cards of all solvers that are built, in order of their ids, without importing their code.
+
+    Args:
+        folders: More folders with cards; see ``read_catalog``.
+    """
+    return [card for card in read_catalog(*folders) if card.interface == "Solver" and card.entry]
 
 
-def get_solver(spec: str) -> Solver:
+def get_solver(spec: str, *folders: Path) -> Solver:
     """Return the solver that ``NAME[:param=value,...]`` describes.
+
+    Args:
+        spec: Its id or alias, and parameters.
+        folders: More folders with cards.
 
     Raises:
         InvalidParameterError: No solver has that name, it has no such parameter, or a value is out of range.
+        CardError: It cannot be imported.
     """
     name, values = parse_named(spec)
-    entries = {card.id: card.entry for card in list_solvers()}
-    if name not in entries:
+    cards = {known: card for card in list_solvers(*folders) for known in (*card.aliases, card.id)}
+    if name not in cards:
+        ids = [card.id for card in list_solvers(*folders)]
         raise InvalidParameterError(
-            f"choosing a solver: there is no '{name}'; {suggest(name, entries)}there are {', '.join(entries)}"
+            f"choosing a solver: there is no '{name}'; {suggest(name, cards)}there are {', '.join(ids)}"
         )
-    module, _, attribute = entries[name].partition(":")
-    return build(getattr(import_module(module), attribute), values)
+    return build(load(cards[name]), values)

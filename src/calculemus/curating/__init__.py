@@ -1,0 +1,1 @@
+"""Curating: making, checking and choosing problems."""

@@ -1,0 +1,1 @@
+"""Evaluating: benchmarks, metrics and judges."""

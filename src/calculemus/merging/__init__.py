@@ -1,0 +1,1 @@
+"""Merging: arithmetic on models: merges, edits and adapters."""

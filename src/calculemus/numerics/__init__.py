@@ -1,0 +1,1 @@
+"""Numerics: arithmetic below models: number formats, quantisation, decoding."""

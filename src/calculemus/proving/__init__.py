@@ -1,0 +1,1 @@
+"""Proving: formal proofs, checked."""
