@@ -1,19 +1,26 @@
 """A real server on loopback, ``transformers serve`` with a tiny Llama, and the same model asked directly."""
 
 import os
+import shutil
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from calculemus.engine.base import Job
 from calculemus.engine.http_engine import HttpEngine
 from calculemus.engine.requests import Chat, Sample, Sampling, Score
 from calculemus.errors import EngineCapabilityError, EngineError
+from calculemus.grading import get_grader
+from calculemus.problems import load
 from calculemus.rng import Rng
+from calculemus.tiny import MODEL
 
 torch = pytest.importorskip("torch")
 transformers = pytest.importorskip("transformers")
@@ -79,13 +86,13 @@ def folder(tmp_path_factory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def address(folder, tmp_path_factory):
-    """The model behind a server, in a process of its own."""
+@contextmanager
+def serving(folder: Path, logs: Path) -> Iterator[str]:
+    """Serve a model in a process of its own; gives its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    log = tmp_path_factory.mktemp("log") / "serve.log"
+    log = logs / "serve.log"
     command = [Path(sys.executable).with_name("transformers"), "serve", folder, "--device", "cpu"]
     command += ["--host", "127.0.0.1", "--port", str(port)]
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(log.parent), "OMP_NUM_THREADS": "1"}
@@ -101,6 +108,13 @@ def address(folder, tmp_path_factory):
         except subprocess.TimeoutExpired:
             server.kill()
             server.wait()
+
+
+@pytest.fixture(scope="module")
+def address(folder, tmp_path_factory):
+    """The model behind a server."""
+    with serving(folder, tmp_path_factory.mktemp("log")) as found:
+        yield found
 
 
 def await_health(server: subprocess.Popen, url: str, log: Path) -> None:
@@ -222,3 +236,33 @@ def test_several_samples_differ_although_the_server_returns_one(engine, run) -> 
 def test_a_model_that_the_server_has_not_is_reported(address) -> None:
     with pytest.raises(EngineError, match="Server is pinned to"):
         HttpEngine(address + "-other", retries=1, first_pause=0.05)
+
+
+def test_the_shipped_model_behind_a_server_gives_the_greedy_answers_of_the_local_engine(tmp_path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(MODEL, folder)
+    # The server speaks in chats alone; this template hands on what it is given.
+    (folder / "chat_template.jinja").write_text("{% for m in messages %}{{ m['content'] }}{% endfor %}")
+    problems = load("generated:level=3,n=12")
+    prompts = [f"Q: {problem.question}\nA:" for problem in problems]
+    sampling = Sampling(max_tokens=160)
+    local = TorchEngine(MODEL, rows=16)
+    expected = [completion.text for (completion,) in answers(local, [Sample(p, sampling) for p in prompts])]
+    local.close()
+    with serving(folder, tmp_path) as address:
+        remote = HttpEngine(address, first_pause=0.05, timeout=120, concurrency=4)
+        chats = [Sample(Chat((("user", prompt),)), sampling) for prompt in prompts]
+        found = [completion.text for (completion,) in answers(remote, chats)]
+        remote.close()
+    assert [text.strip() for text in found] == [text.strip() for text in expected]
+    grader = get_grader("default")
+    assert any(grader.grade(problem, text).correct for problem, text in zip(problems, found, strict=True))
+
+
+def answers(engine, requests):
+    """Ask an engine and return the replies in order."""
+    engine.submit([Job(ticket, request, (0,)) for ticket, request in enumerate(requests)])
+    replies = {}
+    while done := engine.wait():
+        replies |= {one.ticket: one.reply for one in done}
+    return [replies[ticket] for ticket in range(len(requests))]
