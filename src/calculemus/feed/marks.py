@@ -15,7 +15,9 @@ _BEFORE = (
     r"(?:(?:published|submitted|updated)(?:\s+on)?:?\s+)?(?:(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*\.?,?\s+)?"
 )
 _AFTER = rf"(?:(?:,\s*|\s+)((?:19|20)\d\d))?(?:\s+({_NUMBER}))?"
-_MONTH_FIRST = re.compile(rf"{_BEFORE}{_MONTH}\s+{_DAY}{_AFTER}", re.IGNORECASE)
+# Behind "Jan 5" a year has its comma: without one, 1900 is how many votes there are.
+_AFTER_DAY = rf"(?:,\s*((?:19|20)\d\d))?(?:\s+({_NUMBER}))?"
+_MONTH_FIRST = re.compile(rf"{_BEFORE}{_MONTH}\s+{_DAY}{_AFTER_DAY}", re.IGNORECASE)
 _DAY_FIRST = re.compile(rf"{_BEFORE}{_DAY}\s+{_MONTH}{_AFTER}", re.IGNORECASE)
 _ISO = re.compile(rf"{_BEFORE}((?:19|20)\d\d)-(\d\d)-(\d\d)(?:\s+({_NUMBER}))?", re.IGNORECASE)
 _AUTHORS = re.compile(r"(\d[\d,]*)\s+authors?", re.IGNORECASE)
