@@ -40,15 +40,19 @@ class Catalog:
     def __iter__(self) -> Iterator[Card]:
         return iter(self.cards)
 
+    def find(self, name: str) -> Card | None:
+        """Return the card with an id or alias; None where there is none."""
+        return next((card for card in self.cards if name == card.id or name in card.aliases), None)
+
     def get(self, name: str) -> Card:
         """Return the card with an id or alias.
 
         Raises:
             CardError: There is none; the nearest names are suggested.
         """
-        for card in self.cards:
-            if name == card.id or name in card.aliases:
-                return card
+        found = self.find(name)
+        if found is not None:
+            return found
         known = [name for card in self.cards for name in (card.id, *card.aliases)]
         raise CardError(
             f"looking for the method '{name}': the catalog has none of that name; {suggest(name, known)}"

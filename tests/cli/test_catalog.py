@@ -134,6 +134,25 @@ def test_a_claim_is_run_kept_and_shown(mine, capsys, tmp_path) -> None:
     assert "holds: beads 1 against fingers 0" in out(capsys, "show", "abacus", "--path", mine)
 
 
+def test_a_claim_may_name_a_solver_of_the_same_folder(mine, capsys) -> None:
+    (mine / "abacus.py").write_text(
+        "from dataclasses import dataclass\nfrom calculemus.solving.cot import Cot\n\n\n"
+        "@dataclass(frozen=True)\nclass Abacus(Cot):\n    pass\n"
+    )
+    (mine / "abacus_claim.py").write_text(
+        "from calculemus.claim import Claim, Contrast\n"
+        "from calculemus.engine.scripted import ScriptedEngine\n"
+        "c = Contrast('beads', 'cot:shots=0', 'abacus:shots=0')\n\n\n"
+        "def measure(arm, contrast, lab):\n"
+        "    problems = lab.problems(smoke='generated:level=1,n=4', small='generated:level=1,n=4')\n"
+        "    return lab.solve(arm, problems, engine=ScriptedEngine('#### 1'))\n\n\n"
+        "CLAIM = Claim((c,), c.without_treatment(), measure)\n"
+    )
+    (record,) = json.loads(out(capsys, "claim", "abacus", "--path", mine, "--size", "smoke", "--json"))
+    assert record["effects"][0]["treatment"] == "abacus:shots=0"
+    assert record["effects"][0]["n"] == 4
+
+
 def test_two_runs_of_a_claim_print_the_same_json(mine, capsys) -> None:
     first, second = (out(capsys, "claim", "abacus", "--path", mine, "--json") for _ in range(2))
     assert first == second

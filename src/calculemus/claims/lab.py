@@ -42,6 +42,7 @@ class StudyLab:
         problems_name: The user's problems, for the size ``real``.
         data: Folder of named problem sets.
         options: How models are opened.
+        folders: More folders with cards, whose solvers the claim may name.
     """
 
     store: Store
@@ -51,6 +52,7 @@ class StudyLab:
     problems_name: str | None = None
     data: Path | None = None
     options: EngineOptions = EngineOptions()
+    folders: tuple[Path, ...] = ()
     _live: Live = field(init=False, repr=False)
     _stack: ExitStack = field(default_factory=ExitStack, repr=False)
 
@@ -96,10 +98,11 @@ class StudyLab:
         """Have a solver answer problems, once for each seed."""
         figures: defaultdict[str, list[float]] = defaultdict(list)
         meter = Meter()
+        method = get_solver(solver, *self.folders)
         for seed in self.seeds:
             system = LiveSystem(
                 name=f"{solver}@{self.model_name if engine is None else engine.name}",
-                solver=get_solver(solver),
+                solver=method,
                 engine=engine or self.model(),
                 sandbox=self._live.sandbox(),
                 seed=seed,

@@ -54,7 +54,7 @@ def claim(
     records: list[dict[str, Any]] = []
     with (
         Store.open(store or default_store_path()) as opened,
-        StudyLab(opened, size, tuple(range(seeds)), model, problems, data) as lab,
+        StudyLab(opened, size, tuple(range(seeds)), model, problems, data, folders=path) as lab,
     ):
         for card in chosen:
             record = result_record(run_claim(card, lab))

@@ -8,11 +8,11 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from calculemus.card import Card
-from calculemus.catalog import read_catalog
+from calculemus.catalog import Catalog, read_catalog
 from calculemus.claims.status import entries
 from calculemus.cli import runs
 from calculemus.cli.catalog import Folders, show_method, warn_of_faults
-from calculemus.errors import CardError, StoreError
+from calculemus.errors import StoreError
 from calculemus.named import suggest
 
 
@@ -40,9 +40,8 @@ def show(
         as_json: Print JSON.
     """
     catalog = read_catalog(*path)
-    try:
-        card = catalog.get(name)
-    except CardError:
+    card = catalog.find(name)
+    if card is None:
         known = [card.id for card in catalog]
         with _naming_methods(name, known):
             runs.show(
@@ -56,7 +55,7 @@ def show(
             )
         return
     warn_of_faults(catalog)
-    _show_card(card, path, store, as_json)
+    _show_card(card, catalog, store, as_json)
 
 
 @contextmanager
@@ -71,10 +70,10 @@ def _naming_methods(name: str, known: list[str]) -> Iterator[None]:
         raise StoreError(f"{error}. Of methods, {hint.strip()}") from error
 
 
-def _show_card(card: Card, path: tuple[Path, ...], store: Path | None, as_json: bool) -> None:
+def _show_card(card: Card, catalog: Catalog, store: Path | None, as_json: bool) -> None:
     from calculemus.search import SearchIndex
 
-    everything = list(entries(read_catalog(*path), store))
+    everything = list(entries(catalog, store))
     (entry,) = (entry for entry in everything if entry.card.id == card.id)
     similar = [hit.entry.card.id for hit in SearchIndex(everything).similar(card.id)]
     show_method(entry, similar, as_json)

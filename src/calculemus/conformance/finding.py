@@ -78,13 +78,14 @@ def _named_module(name: str, path: Path) -> ModuleType | None:
 
 
 def _is_known(name: str, folders: Sequence[Path]) -> bool:
-    return name in PROFILES or any(name in (card.id, *card.aliases) for card in read_catalog(*folders))
+    return name in PROFILES or read_catalog(*folders).find(name) is not None
 
 
 def _of_name(name: str, folders: Sequence[Path]) -> Subject:
     catalog = read_catalog(*folders)
-    if any(name in (card.id, *card.aliases) for card in catalog):
-        return _of_card(catalog.get(name))
+    card = catalog.find(name)
+    if card is not None:
+        return _of_card(card)
     if name in PROFILES:
         return _of_instance(get_grader(name))
     if Path(name).exists():
