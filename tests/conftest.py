@@ -9,10 +9,10 @@ from hypothesis import HealthCheck, settings
 # pytest's workers set the width of their terminal, which would go on to every command that tests start.
 os.environ.pop("COLUMNS", None)
 
-# A shared machine is slow at times: slowness is measured in bench/, and fails no example.
-settings.register_profile(
-    "calculemus", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+# A shared machine is slow at times: slowness is measured in bench/, and fails no example. The examples are
+# the same in every run; `pytest --hypothesis-profile explore` looks for new ones.
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("calculemus", settings.get_profile("explore"), derandomize=True)
 settings.load_profile("calculemus")
 
 

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calculemus.feed import FeedEntry, parse_page, read_page
+from calculemus.feed.matching import plain_title
 
 SAVED = date(2025, 3, 10)
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -220,7 +221,7 @@ def listings(draw: st.DrawFn) -> list[FeedEntry]:
             st.builds(FeedEntry, titles, abstracts, numbers, dates),
             min_size=1,
             max_size=6,
-            unique_by=lambda e: e.title.lower(),
+            unique_by=lambda e: plain_title(e.title) or e.title,
         )
     )
     first = FeedEntry(draw(titles) + " First", draw(abstracts), 3, "2024-01-05")
