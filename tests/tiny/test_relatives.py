@@ -9,7 +9,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from calculemus.errors import InvalidParameterError
 from calculemus.tiny import RELATIVES, relative
 from calculemus.tiny.data import Mixture
-from calculemus.tiny.relatives import KINDS, Relative, cache_folder, key, make
+from calculemus.tiny.kept import cache_folder
+from calculemus.tiny.relatives import KINDS, Relative, key, make
 from calculemus.tiny.train import Recipe
 
 QUICK = Relative(Mixture(levels=(1,), weights=(1.0,)), Recipe(steps=2, rows=8, parts=1))

@@ -34,10 +34,10 @@ def edited(subject: Subject) -> tuple[Any, Any]:
 
 @check("StructureEdit")
 def what_is_copied_is_copied_to_the_bit(subject: Subject) -> None:
-    """A tensor from one place at scale 1 has the bytes that stand there."""
+    """A tensor from one place at scale 1, unchanged, has the bytes that stand there."""
     trials, (layout, made) = subject.once(trial_models), subject.once(edited)
     for name, sources in layout.tensors.items():
-        if len(sources) > 1 or sources[0].scale != 1:
+        if len(sources) > 1 or sources[0].scale != 1 or sources[0].change is not None:
             continue
         source = sources[0]
         if made.read_bytes(name) != trials.tuned[source.model].read_bytes(source.name):

@@ -152,6 +152,10 @@ def the_order_of_models_changes_nothing(subject: Subject) -> str | None:
     models = _models(subject)
     if len(models) == 1:
         return "it takes one model"
+    if subject.method.is_ordered:
+        raise NotConformingError(
+            f"{subject.name}: it says is_ordered, and its card does not; expected the tag order-sensitive too"
+        )
     first, *others = [
         contents(merge(subject, [models[i] for i in order], weights=_weights(subject, order)))
         for order in permutations(range(len(models)))

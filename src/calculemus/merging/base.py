@@ -43,10 +43,12 @@ class Part:
         shape: The whole tensor's.
         start: First number of the run, counted through the tensor.
         base: Numbers of the base model; empty where the method needs none.
-        inputs: Numbers of each model, in an order that does not depend on the user's.
+        inputs: Numbers of each model; their order depends on the user's only if the method is ordered.
         weights: One for each model.
         values: For each model the settings that a recipe gives it for this tensor, in place of the method's.
         rng: Names the run's draws of each model; depends on seed, tensor and model.
+        extras: Numbers of what else the plan reads, such as masks or statistics: the run's, or all of a
+            tensor of another size; None where it has no such tensor.
     """
 
     name: str
@@ -57,6 +59,7 @@ class Part:
     weights: Sequence[float]
     values: Sequence[dict[str, float]]
     rng: Sequence[Rng]
+    extras: Sequence[Numbers | None] = ()
 
     @property
     def n_rows(self) -> int:
@@ -129,6 +132,7 @@ class TensorMerge(Configured):
         fewest: How many models there must be, the base not counted.
         most: How many there may be; None for any number.
         takes_weights: Whether models may weigh differently.
+        is_ordered: Whether it matters which model comes first.
     """
 
     needs_base: ClassVar[bool] = False
@@ -136,6 +140,7 @@ class TensorMerge(Configured):
     fewest: ClassVar[int] = 1
     most: ClassVar[int | None] = None
     takes_weights: ClassVar[bool] = True
+    is_ordered: ClassVar[bool] = False
 
     def check_weights(self, name: str, weights: Sequence[float]) -> None:
         """See that the method can use the weights of a tensor; asked before any work.

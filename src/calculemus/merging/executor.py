@@ -5,30 +5,23 @@ run is as long as the second cache of a core likes it. What is written depends o
 threads, the length of runs, or how inputs are cut into files.
 """
 
-import math
 import os
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
-
-import numpy as np
 
 from calculemus.checkpoint import Entry
 from calculemus.checkpoint.reading import OpenFile
-from calculemus.errors import CheckpointError, MissingExtraError, NotConformingError
+from calculemus.errors import MissingExtraError
 from calculemus.events import Progress, emit, note
-from calculemus.merging.base import Gathering, Numbers, Part
-from calculemus.merging.buffers import Buffers, Reader, narrow_into
+from calculemus.merging.base import Gathering
+from calculemus.merging.computing import RUN, Computing
 from calculemus.merging.output import OutputFile, Target, disk_errors, finish, lay_out, open_journal
 from calculemus.merging.plan import SHARD_BYTES, Plan, Step
-from calculemus.rng import Rng
 
-RUN = 1 << 16
-"""Numbers of a run: 256 KiB of float32 for each model."""
 THREADS = min(4, os.cpu_count() or 1)
 _MEGABYTE = 1_000_000
 
@@ -101,11 +94,9 @@ class _Work:
     """The work on the tensors of one merge."""
 
     def __init__(self, plan: Plan, files: Sequence[OutputFile], threads: int, run: int) -> None:
-        self._plan = plan
         self._files = files
         self._threads = threads
-        self._run = run
-        self._buffers: SimpleQueue[Buffers] = SimpleQueue()
+        self._computing = Computing(plan, threads, run)
         self._descriptors: dict[Path, int] = {}
 
     def through(self, todo: Sequence[Target]) -> Iterator[tuple[Target, int]]:
@@ -113,10 +104,6 @@ class _Work:
         if not todo:
             return
         total = sum(target.step.tensor.n_bytes for target in todo)
-        most = max(self._length(step) for step in self._plan.steps)
-        n_models = 1 + max(len(step.inputs) for step in self._plan.steps)
-        for _ in range(self._threads):
-            self._buffers.put(Buffers(n_models, most))
         self._descriptors = {file.path: os.open(file.path, os.O_WRONLY) for file in self._files}
         n_done = 0
         emit(Progress("merging, MB", 0, total // _MEGABYTE))
@@ -131,7 +118,7 @@ class _Work:
                 os.close(descriptor)
 
     def _in_threads(self, todo: Sequence[Target]) -> Iterator[tuple[Target, int]]:
-        found, n_read = self._gather_model()
+        found, n_read = self._computing.gather_model()
         with ThreadPoolExecutor(self._threads) as pool:
             largest = sorted(todo, key=lambda target: -target.step.tensor.n_bytes)
             try:
@@ -146,112 +133,15 @@ class _Work:
                 # On an error nothing new begins; what is at work still uses the open files.
                 pool.shutdown(cancel_futures=True)
 
-    def _length(self, step: Step) -> int:
-        """Return how many numbers of a tensor a run takes."""
-        shape = step.tensor.shape
-        n = max(1, math.prod(shape))
-        if self._plan.method.locality == "tensor":
-            return n
-        if self._plan.method.locality == "row" and shape:
-            row = shape[-1] or 1
-            return min(n, max(row, self._run // row * row))
-        return min(n, self._run)
-
-    def _gather_model(self) -> tuple[Gathering | None, int]:
-        """Run the first passes of a method that looks at the whole model; returns the bytes read, too."""
-        found = self._plan.method.gather() if self._plan.method.gathering_scope == "model" else None
-        n_read = 0
-        while found is not None:
-            for step in self._plan.steps:
-                if not step.is_copy:
-                    n_read += step.n_bytes_read
-                    for part in self._parts(step):
-                        found.take(part)
-            if found.is_complete():
-                break
-        return found, n_read
-
     def _write(self, target: Target, found: Gathering | None) -> tuple[int, str]:
         """Write one tensor; returns the bytes that were read, and what a user should know."""
         step, descriptor = target.step, self._descriptors[target.path]
         if step.is_copy:
             return step.n_bytes_read, _copy(step, descriptor, target.start)
-        n_passes = 1
-        if self._plan.method.gathering_scope == "tensor":
-            found = self._plan.method.gather()
-            n_passes += self._gather(step, found)
-        dtype = step.tensor.dtype
-        for part in self._parts(step):
-            values = _as_run(self._plan.method.merge(part, found), part)
-            raw = np.empty(len(values) * dtype.n_bytes, np.uint8)
-            if not narrow_into(values, dtype, raw):
-                raise _not_finite(part, values, step)
-            _write_all(descriptor, raw, target.start + part.start * dtype.n_bytes)
-        return n_passes * step.n_bytes_read, ""
-
-    def _gather(self, step: Step, found: Gathering | None) -> int:
-        """Run the first passes over a tensor; returns how many there were."""
-        n_passes = 0
-        while found is not None:
-            n_passes += 1
-            for part in self._parts(step):
-                found.take(part)
-            if found.is_complete():
-                break
-        return n_passes
-
-    def _parts(self, step: Step) -> Iterator[Part]:
-        """Yield a tensor's runs; each is good until the next."""
-        length, n_all = self._length(step), math.prod(step.tensor.shape)
-        parents = self._plan.parents[-len(step.inputs) :]
-        # The same model given twice is drawn for twice.
-        rng = [
-            Rng(self._plan.seed, ("merge", step.tensor.name, parent, parents[:i].count(parent)))
-            for i, parent in enumerate(parents)
-        ]
-        entries = ((step.base,) if step.base is not None else ()) + step.inputs
-        buffers = self._buffers.get()
-        try:
-            with Reader(entries, buffers) as reader:
-                for start in range(0, n_all, length):
-                    numbers = reader.read(start, min(length, n_all - start))
-                    base, inputs = (numbers[0], numbers[1:]) if step.base is not None else (_NOTHING, numbers)
-                    yield Part(
-                        name=step.tensor.name,
-                        shape=step.tensor.shape,
-                        start=start,
-                        base=base,
-                        inputs=list(inputs),
-                        weights=step.weights,
-                        values=step.values,
-                        rng=rng,
-                    )
-        finally:
-            self._buffers.put(buffers)
-
-
-_NOTHING = np.empty(0, np.float32)
-
-
-def _as_run(values: Numbers, part: Part) -> Numbers:
-    """Return what a method gave as flat float32, and see that it is one number for each of the run's."""
-    run = np.ascontiguousarray(values, np.float32).reshape(-1)
-    n = len(part.inputs[0])
-    if len(run) != n:
-        raise NotConformingError(
-            f"merging '{part.name}': the method returned {len(run)} numbers for a run of {n}; expected one "
-            "for each"
-        )
-    return run
-
-
-def _not_finite(part: Part, values: Numbers, step: Step) -> CheckpointError:
-    place = int(np.argmax(np.abs(np.nan_to_num(values, nan=np.inf))))
-    return CheckpointError(
-        f"merging '{part.name}': number {part.start + place} of the merged tensor is {values[place]:g}; "
-        f"expected numbers that {step.tensor.dtype.name} can hold. Choose another dtype (float32 or "
-        "bfloat16), or a smaller scale"
-    )
+        found, n_passes = self._computing.gather(step, found)
+        for place, raw in self._computing.merged(step, found):
+            _write_all(descriptor, raw, target.start + place)
+        return (1 + n_passes) * step.n_bytes_read, ""
 
 
 def _copy(step: Step, descriptor: int, place: int) -> str:

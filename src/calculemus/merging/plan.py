@@ -9,7 +9,7 @@ from typing import Any
 from calculemus.checkpoint import DTYPES, Checkpoint, Dtype, Entry
 from calculemus.checkpoint.fingerprint import fingerprint
 from calculemus.checkpoint.header import NewTensor
-from calculemus.merging.base import TensorMerge
+from calculemus.merging.base import Numbers, TensorMerge
 from calculemus.merging.matching import as_dtype, check_alike, check_models, check_names, check_weights
 from calculemus.params import digest
 
@@ -18,6 +18,21 @@ SHARD_BYTES = 5_000_000_000
 
 Values = Callable[[str, int], dict[str, float]]
 """For a tensor and a model, the settings that a recipe gives it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is done with a whole tensor, such as turning its heads or choosing rows.
+
+    Attributes:
+        key: Names by content what is done.
+        shape: Of what comes out.
+        apply: Takes the numbers in the shape they have in their file; returns new ones.
+    """
+
+    key: str
+    shape: tuple[int, ...]
+    apply: Callable[[Numbers], Numbers]
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +46,8 @@ class Step:
         weights: One for each model.
         values: Settings of each model on this tensor.
         is_as_it_was: Whether the one input is the merged tensor.
+        extras: Where each of the plan's further checkpoints has it; None where it does not.
+        changes: What is done with each whole tensor before it is merged, the base's first; empty for nothing.
     """
 
     tensor: NewTensor
@@ -39,6 +56,13 @@ class Step:
     weights: tuple[float, ...]
     values: tuple[dict[str, float], ...]
     is_as_it_was: bool = False
+    extras: tuple[Entry | None, ...] = ()
+    changes: tuple[Change | None, ...] = ()
+
+    @property
+    def entries(self) -> tuple[Entry, ...]:
+        """What is read side by side: of the base, if it is used, and of each model."""
+        return ((self.base,) if self.base is not None else ()) + self.inputs
 
     @property
     def is_copy(self) -> bool:
@@ -51,7 +75,7 @@ class Step:
         """Bytes that one pass reads."""
         if self.is_copy:
             return sum(entry.n_bytes for entry in self.inputs)
-        return sum(entry.n_bytes for entry in (*self.inputs, *((self.base,) if self.base else ())))
+        return sum(entry.n_bytes for entry in (*self.entries, *filter(None, self.extras)))
 
 
 @dataclass(frozen=True)
@@ -65,6 +89,7 @@ class Plan:
         seed: Of the method's draws.
         folder: Whose configuration and tokenizer the merged model gets.
         config: What changes in the configuration.
+        read: Fingerprints of what is read beside the models.
     """
 
     method: TensorMerge
@@ -73,16 +98,18 @@ class Plan:
     seed: int
     folder: Path
     config: Mapping[str, Any] = field(default_factory=dict)
+    read: tuple[str, ...] = ()
 
     @property
     def digest(self) -> str:
         """Names by content everything that the merged bytes depend on."""
         steps = [
             [s.tensor.name, s.tensor.dtype.name, list(s.tensor.shape), list(s.weights), list(s.values)]
+            + [change.key for change in s.changes if change is not None]
             for s in self.steps
         ]
         method = {"name": type(self.method).__name__, "params": self.method.params()}
-        return digest([method, steps, list(self.parents), self.seed])
+        return digest([method, steps, list(self.parents), self.seed, list(self.read)])
 
     @property
     def n_bytes_written(self) -> int:
@@ -111,6 +138,7 @@ def plan_merge(
     values: Values | None = None,
     dtype: str | None = None,
     seed: int = 0,
+    extras: Sequence[Checkpoint] = (),
 ) -> Plan:
     """Settle a merge.
 
@@ -122,6 +150,7 @@ def plan_merge(
         values: Settings that depend on tensor and model.
         dtype: Of the merged model's floating-point tensors; None for the base's, or else the widest.
         seed: Of the method's draws.
+        extras: What else the method reads beside each tensor, such as masks or statistics; see ``Part``.
 
     Raises:
         InvalidParameterError: The method needs a base, another number of models, or one finite weight for
@@ -132,7 +161,9 @@ def plan_merge(
     given = list(weights) if weights is not None else [1.0] * len(models)
     prints = _tell_apart(models)
     # The order that the user gave must change nothing, not even the last bit of a sum.
-    order = sorted(range(len(models)), key=lambda i: (prints[i], given[i]))
+    order = list(range(len(models)))
+    if not method.is_ordered:
+        order.sort(key=lambda i: (prints[i], given[i]))
     reference = base or models[order[0]]
     for model in models:
         check_names(model, reference)
@@ -149,9 +180,12 @@ def plan_merge(
         check_weights(step.tensor.name, step.weights)
         if not step.is_copy:
             method.check_weights(step.tensor.name, step.weights)
+    if extras:
+        steps = [replace(s, extras=tuple(x.entries.get(s.tensor.name) for x in extras)) for s in steps]
+    read = tuple(fingerprint(extra) for extra in extras)
     parents = ((fingerprint(base),) if base else ()) + tuple(prints[i] for i in order)
     config = {} if dtype is None else {_dtype_name(reference): dtype}
-    return Plan(method, tuple(steps), parents, seed, reference.folder, config)
+    return Plan(method, tuple(steps), parents, seed, reference.folder, config, read)
 
 
 def _tell_apart(models: Sequence[Checkpoint]) -> list[str]:

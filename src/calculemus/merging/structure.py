@@ -18,7 +18,7 @@ from calculemus.checkpoint.fingerprint import fingerprint
 from calculemus.checkpoint.header import NewTensor
 from calculemus.errors import CheckpointMismatchError, InvalidParameterError
 from calculemus.merging.base import Numbers, Part, TensorMerge
-from calculemus.merging.plan import Plan, Step
+from calculemus.merging.plan import Change, Plan, Step
 from calculemus.params import Configured, digest
 
 
@@ -30,11 +30,13 @@ class Source:
         model: Number of the model, from 0.
         name: The tensor's name there.
         scale: What it is multiplied by.
+        change: What is done with it first; None for nothing.
     """
 
     model: int
     name: str
     scale: float = 1.0
+    change: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -99,10 +101,14 @@ def plan_edit(edit: StructureEdit, models: Sequence[Checkpoint]) -> Plan:
     _check_number(edit, models)
     layout = edit.layout(models)
     steps = tuple(_step(name, sources, models) for name, sources in layout.tensors.items())
-    table = [[n, [[s.model, s.name, s.scale] for s in sources]] for n, sources in layout.tensors.items()]
+    table = [[n, [_row(source) for source in sources]] for n, sources in layout.tensors.items()]
     parents = tuple(fingerprint(model) for model in models)
     method = Assembly(digest([table, dict(layout.config)]))
     return Plan(method, steps, parents, 0, models[layout.like].folder, dict(layout.config))
+
+
+def _row(source: Source) -> list[Any]:
+    return [source.model, source.name, source.scale, *([source.change.key] if source.change else [])]
 
 
 def _check_number(edit: StructureEdit, models: Sequence[Checkpoint]) -> None:
@@ -123,19 +129,24 @@ def _step(name: str, sources: tuple[Source, ...], models: Sequence[Checkpoint]) 
         )
     entries = tuple(models[source.model].entry(source.name) for source in sources)
     first = entries[0]
-    for entry in entries:
-        if entry.shape != first.shape or entry.dtype.is_float != first.dtype.is_float:
+    changes = tuple(source.change for source in sources) if any(s.change for s in sources) else ()
+    shapes = [
+        source.change.shape if source.change else entry.shape
+        for source, entry in zip(sources, entries, strict=True)
+    ]
+    for entry, shape in zip(entries, shapes, strict=True):
+        if shape != shapes[0] or entry.dtype.is_float != first.dtype.is_float:
             raise CheckpointMismatchError(
-                f"making '{name}': '{first.name}' is {first.dtype.name} {first.shape} and '{entry.name}' is "
-                f"{entry.dtype.name} {entry.shape}; expected tensors of one shape and kind. Take them from "
+                f"making '{name}': '{first.name}' is {first.dtype.name} {shapes[0]} and '{entry.name}' is "
+                f"{entry.dtype.name} {shape}; expected tensors of one shape and kind. Take them from "
                 "models of one make"
             )
-    is_as_it_was = len(sources) == 1 and sources[0].scale == 1
+    is_as_it_was = len(sources) == 1 and sources[0].scale == 1 and not changes
     if not is_as_it_was and not first.dtype.is_float:
         raise CheckpointMismatchError(
             f"making '{name}': '{first.name}' holds {first.dtype.name}; expected floating-point numbers to "
             "scale or add up. Take it from one model as it is"
         )
     scales = tuple(source.scale for source in sources)
-    tensor = NewTensor(name, first.dtype, first.shape)
-    return Step(tensor, None, entries, scales, ({},) * len(entries), is_as_it_was)
+    tensor = NewTensor(name, first.dtype, shapes[0])
+    return Step(tensor, None, entries, scales, ({},) * len(entries), is_as_it_was, changes=changes)

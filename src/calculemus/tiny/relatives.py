@@ -6,9 +6,6 @@ what it learned, how, and for how long. Any causal language model can be the bas
 
 import copy
 import hashlib
-import os
-import shutil
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,11 +17,12 @@ from calculemus.errors import InvalidParameterError
 from calculemus.params import Configured, digest
 from calculemus.rng import Rng
 from calculemus.tiny.data import Mixture
+from calculemus.tiny.kept import kept
 from calculemus.tiny.model import create
 from calculemus.tiny.save import save
 from calculemus.tiny.train import Recipe, training
 
-_VERSION = 1  # raised when the same settings would make other weights
+_VERSION = 2  # raised when the same settings would make other weights
 _THREADS = 1  # sums of floats depend on how they are cut up
 _EVEN = {"levels": (2, 3, 4), "weights": (1.0, 1.0, 1.0)}
 
@@ -59,12 +57,6 @@ KINDS: dict[str, Relative] = {
 }
 
 
-def cache_folder() -> Path:
-    """Return where relatives are kept: ``$XDG_CACHE_HOME/calculemus/tiny``, below ``~/.cache`` by default."""
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "calculemus" / "tiny"
-
-
 def find_or_train(name: str, base: Path, cache: Path | None = None) -> Path:
     """Return the folder of a relative; see ``calculemus.tiny.relative``."""
     if name not in KINDS:
@@ -76,26 +68,7 @@ def find_or_train(name: str, base: Path, cache: Path | None = None) -> Path:
 
 def make(name: str, relative: Relative, base: Path, cache: Path | None = None) -> Path:
     """Return the folder of a relative made in a way of one's own; train it where the cache has none."""
-    folder = (cache or cache_folder()) / f"{name}-{key(relative, base)[:16]}"
-    if folder.is_dir():
-        return folder
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=folder.parent))
-    try:
-        _train(relative, base, temporary)
-        _move(temporary, folder)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _move(temporary: Path, folder: Path) -> None:
-    """Give a finished folder its name, unless another process was first."""
-    try:
-        temporary.rename(folder)
-    except OSError:
-        if not folder.is_dir():
-            raise
+    return kept(f"{name}-{key(relative, base)[:16]}", lambda folder: _train(relative, base, folder), cache)
 
 
 def key(relative: Relative, base: Path) -> str:
