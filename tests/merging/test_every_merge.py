@@ -55,6 +55,8 @@ def test_zero_task_vectors_give_the_base_whatever_the_weights(
 
 
 def test_the_order_of_models_changes_nothing(method: TensorMerge, family: Any, merge_files: Any) -> None:
+    if method.is_ordered:
+        pytest.skip("its operands have names")
     models = needed(method, family.tuned)
     weights = [0.5, 1.5, 1.0][: len(models)] if method.takes_weights else [1.0] * len(models)
     expected = contents(merge_files(method, models, family.base, weights=weights))

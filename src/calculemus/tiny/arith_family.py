@@ -18,6 +18,7 @@ from calculemus.tiny.model import create
 from calculemus.tiny.save import save
 from calculemus.tiny.tokenizer import build, marks
 from calculemus.tuning.fitting import Fit, fit_through
+from calculemus.tuning.quiet import quiet
 from calculemus.tuning.text_task import Encoded, TextTask, batches
 
 _VERSION = 1  # raised when the same settings would make other weights
@@ -37,7 +38,7 @@ class ArithRecipe(Configured):
         experts: Skills of each expert, learned from the base.
         base_steps: Steps of the base.
         expert_steps: Steps of an expert.
-        rehearsal: Share of an expert's rows that are of the base's skills. With none of them experts forget the
+        rehearsal: Share of an expert's rows that are of the base's skills. Without them experts forget the
             other skills, and sums of such experts know nothing.
         lr: Highest learning rate of an expert.
         d_model: Width of the models.
@@ -79,9 +80,10 @@ class ArithFamily:
 
 def load(checkpoint: Checkpoint) -> PreTrainedModel:
     """Return the language model of a checkpoint in float32, its attention computed in plain steps."""
-    return AutoModelForCausalLM.from_pretrained(
-        checkpoint.folder, dtype=torch.float32, attn_implementation="eager"
-    ).eval()
+    with quiet():
+        return AutoModelForCausalLM.from_pretrained(
+            checkpoint.folder, dtype=torch.float32, attn_implementation="eager"
+        ).eval()
 
 
 def tokenizer() -> PreTrainedTokenizerFast:

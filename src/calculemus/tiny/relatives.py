@@ -21,6 +21,7 @@ from calculemus.tiny.kept import kept
 from calculemus.tiny.model import create
 from calculemus.tiny.save import save
 from calculemus.tiny.train import Recipe, training
+from calculemus.tuning.quiet import quiet
 
 _VERSION = 2  # raised when the same settings would make other weights
 _THREADS = 1  # sums of floats depend on how they are cut up
@@ -87,11 +88,7 @@ def key(relative: Relative, base: Path) -> str:
 
 def _train(relative: Relative, base: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = (
-        _smaller(base)
-        if relative.is_fresh
-        else AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32)
-    )
+    model = _smaller(base) if relative.is_fresh else load(base)
     threads = torch.get_num_threads()
     torch.set_num_threads(_THREADS)
     try:
@@ -104,7 +101,8 @@ def _train(relative: Relative, base: Path, folder: Path) -> None:
 
 def load(folder: Path) -> PreTrainedModel:
     """Return the model of a folder, in float32."""
-    return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+    with quiet():
+        return AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
 
 
 def _smaller(base: Path) -> PreTrainedModel:

@@ -6,6 +6,7 @@ from pathlib import Path
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from calculemus.tiny.tokenizer import marks
+from calculemus.tuning.quiet import quiet
 
 SETTINGS = '# How calculemus asks this model: prompts of its own, no examples, no chat.\nprompts = "tiny"\n'
 
@@ -15,7 +16,8 @@ def save(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folder: Pat
     folder.mkdir(parents=True, exist_ok=True)
     end, pad = marks(tokenizer)
     model.generation_config = GenerationConfig(eos_token_id=end, pad_token_id=pad, do_sample=False)
-    model.save_pretrained(folder)
+    with quiet():
+        model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     _name_tokenizer(folder / "tokenizer_config.json")
     for file in folder.glob("*.safetensors"):

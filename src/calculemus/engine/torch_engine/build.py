@@ -4,7 +4,7 @@ import torch
 
 from calculemus.engine.torch_engine.arena import Arena, KvShape
 from calculemus.engine.torch_engine.batcher import Machine
-from calculemus.engine.torch_engine.checkpoint import Checkpoint, quiet
+from calculemus.engine.torch_engine.checkpoint import Checkpoint
 from calculemus.engine.torch_engine.choosing import choose_runner, steady_context
 from calculemus.engine.torch_engine.device import kv_limit
 from calculemus.engine.torch_engine.measure import stable_shapes
@@ -12,6 +12,7 @@ from calculemus.engine.torch_engine.shapes import PAGE, n_pages
 from calculemus.engine.torch_engine.text import Texts
 from calculemus.engine.torch_engine.tree import PrefixTree
 from calculemus.errors import EngineError
+from calculemus.tuning.quiet import quiet
 
 STEP_TOKENS = 1024
 """Tokens of one step, where the rows are not more; what decoding leaves of them, prompts take."""

@@ -2,8 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,11 +10,11 @@ from typing import Any
 import torch
 from safetensors import SafetensorError
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
-from transformers.utils import logging as transformers_logging
 
 from calculemus.engine.torch_engine.lora import merge_adapter
 from calculemus.engine.torch_engine.safe_files import check_safetensors
 from calculemus.errors import EngineError
+from calculemus.tuning.quiet import quiet
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer.model", "vocab.json", "vocab.txt", "tokenizer_config.json")
 HASHED = ("*.json", "*.safetensors", "*.model", "*.txt", "*.jinja")
@@ -249,17 +248,3 @@ def _cached_folder(model: Any) -> Path | None:
     """Return the folder that a model from the hub was read from."""
     path = Path(getattr(model, "name_or_path", ""))
     return path if path.is_dir() else None
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and printing reports; what is wrong is raised."""
-    level, has_bars = transformers_logging.get_verbosity(), transformers_logging.is_progress_bar_enabled()
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        transformers_logging.set_verbosity(level)
-        if has_bars:
-            transformers_logging.enable_progress_bar()
