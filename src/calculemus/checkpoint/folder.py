@@ -152,6 +152,7 @@ def others(folder: Path) -> Sequence[Path]:
 
 _BESIDE = (
     "added_tokens.json",
+    "calculemus.toml",
     "chat_template*",
     "config.json",
     "configuration_*.py",

@@ -1,5 +1,6 @@
 """Patch files: a task vector with the names, by content, of the two models that it lies between."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -54,7 +55,13 @@ class Patch:
         return TaskVector.between(self.deltas)
 
 
-def save_patch(path: Path, tuned: Checkpoint, base: Checkpoint, dtype: str = "F32") -> Patch:
+def save_patch(
+    path: Path,
+    tuned: Checkpoint,
+    base: Checkpoint,
+    dtype: str = "F32",
+    only: Callable[[str], bool] | None = None,
+) -> Patch:
     """Write what a model learned on top of another one; a piece of a tensor at a time.
 
     Args:
@@ -62,6 +69,7 @@ def save_patch(path: Path, tuned: Checkpoint, base: Checkpoint, dtype: str = "F3
         tuned: The model.
         base: What it was made from.
         dtype: Of the differences; in F32 those of 16-bit models are exact but for the smallest of them.
+        only: Says of a tensor's name whether it is written; all are if not given.
 
     Raises:
         CheckpointMismatchError: The models do not have the same tensors.
@@ -70,12 +78,13 @@ def save_patch(path: Path, tuned: Checkpoint, base: Checkpoint, dtype: str = "F3
     """
     vector = TaskVector.between(tuned, base)
     kind = DTYPES[dtype]
-    tensors = [NewTensor(name, kind, vector.shape(name)) for name in vector.names]
+    names = [name for name in vector.names if only is None or only(name)]
+    tensors = [NewTensor(name, kind, vector.shape(name)) for name in names]
     metadata = {"format": "pt", "kind": _KIND, "base": fingerprint(base), "tuned": fingerprint(tuned)}
     head, _ = write_header(tensors, metadata)
     with replacing(path) as temporary, temporary.open("wb") as file:
         file.write(head)
-        for name in vector.names:
+        for name in names:
             for numbers in vector.pieces(name):
                 file.write(_as_bytes(f"saving the patch {path}: '{name}'", numbers, kind))
     return Patch.open(path)

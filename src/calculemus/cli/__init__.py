@@ -20,6 +20,7 @@ _COMMANDS = {
     "compare": ("calculemus.cli.compare:compare", "Compare systems on one problem set, in pairs."),
     "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
+    "merge": ("calculemus.cli.merge:app", "Merge models by a recipe, or by a method with flags."),
     "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
     "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),
     "show": ("calculemus.cli.show:show", "Show one method, or one run: what it is, and how it did."),
@@ -30,6 +31,10 @@ _COMMANDS = {
     "search": ("calculemus.cli.search:search", "Find methods by words, needs, dates or likeness."),
     "claim": ("calculemus.cli.claim:claim", "Run the central claim of a method's paper, small."),
     "conform": ("calculemus.cli.conform:conform", "Check that a method keeps the rules of its interface."),
+    "check": ("calculemus.cli.check:check", "Say what stands in the way of merging models."),
+    "align": ("calculemus.cli.align:align", "Write a model with the vocabulary of another one."),
+    "vector": ("calculemus.cli.vector:app", "Take out what a model learned, look at it, add it to models."),
+    "lora": ("calculemus.cli.lora:app", "Make an adapter of low rank from a model."),
     "feed": ("calculemus.cli.feed:app", "Read a page of the paper feed, and plan cards for what is new."),
     "power": ("calculemus.cli.power:power", "Say how many problems a gain needs, or what a set can show."),
 }
@@ -44,8 +49,12 @@ app = App(
 for _name, (_path, _summary) in _COMMANDS.items():
     app.command(_path, name=_name, help=_summary)
 
-_KEPT = "what was answered and graded so far is in the store, and the same command goes on from there"
-_RESUMED = ("compare", "regrade")
+_IN_STORE = "what was answered and graded so far is in the store, and the same command goes on from there"
+_KEPT = {
+    "compare": _IN_STORE,
+    "regrade": _IN_STORE,
+    "merge": "what was merged so far is in the new folder, and the same command goes on from there",
+}
 
 
 def main() -> None:
@@ -77,7 +86,8 @@ def run(tokens: Sequence[str]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"interrupted: {_KEPT}" if tokens[0] in _RESUMED else "interrupted", file=sys.stderr)
+        kept = _KEPT.get(tokens[0])
+        print(f"interrupted: {kept}" if kept else "interrupted", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The interpreter flushes stdout once more when it ends; that must not fail loudly.

@@ -84,10 +84,13 @@ class Drawer:
         from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
         from rich.progress import Progress as Display
 
+        from calculemus.cli.rate import RateColumn
+
         columns = (
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
+            RateColumn(),
             TimeRemainingColumn(),
         )
         # Every event that is drawn refreshes: no thread of rich's has to.

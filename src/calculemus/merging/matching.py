@@ -80,11 +80,12 @@ def check_names(model: Checkpoint, reference: Checkpoint) -> None:
         what = f"lacks '{missing[0]}'" if missing else f"has '{more[0]}' beside them"
         raise CheckpointMismatchError(
             f"merging {model.name} with {reference.name}: it {what} ({len(missing)} tensors missing, "
-            f"{len(more)} more); expected the same names. {_cause(missing or more)}"
+            f"{len(more)} more); expected the same names. {why_other_names(missing or more)}"
         )
 
 
-def _cause(names: Sequence[str]) -> str:
+def why_other_names(names: Sequence[str]) -> str:
+    """Return the likely cause of tensors that one model has and another lacks."""
     if any("lm_head" in name for name in names):
         return "One of them ties its output layer to its embeddings, the other does not"
     if any("lora" in name.lower() for name in names):
@@ -104,7 +105,7 @@ def check_alike(entry: Entry, other: Entry, model: Checkpoint) -> None:
     if other.shape != entry.shape:
         raise CheckpointMismatchError(
             f"{doing}: {entry.path.parent.name} has the shape {entry.shape}, {model.name} has {other.shape}; "
-            f"expected the same. {_why_other_shape(entry, other)}"
+            f"expected the same. {why_other_shape(entry, other)}"
         )
     if other.dtype.is_float != entry.dtype.is_float:
         raise CheckpointMismatchError(
@@ -114,7 +115,8 @@ def check_alike(entry: Entry, other: Entry, model: Checkpoint) -> None:
         )
 
 
-def _why_other_shape(entry: Entry, other: Entry) -> str:
+def why_other_shape(entry: Entry, other: Entry) -> str:
+    """Return the likely cause of a tensor's other shape in another model."""
     if "embed" in entry.name or "lm_head" in entry.name:
         return (
             f"Their vocabularies differ by {abs(entry.shape[0] - other.shape[0])} rows: align them first "
