@@ -70,10 +70,16 @@ class Places:
         self._rows = [self._own(vocabulary) for vocabulary in vocabularies]
         self._has_token = np.zeros(goal.n_rows, bool)
         self._has_token[sorted(goal.vocabulary.tokens)] = True
-        # Padding of the model whose vocabulary is taken is part of that model.
-        mine = self._rows[goal.reference]
-        blank = np.flatnonzero(~self._has_token[: rows_of(given[goal.reference])])
-        mine[blank] = blank
+        for rows, model, vocabulary in zip(self._rows, given, vocabularies, strict=True):
+            blank = self._padding(model, vocabulary)
+            rows[blank] = blank
+
+    def _padding(self, model: Checkpoint, vocabulary: Vocabulary) -> NDArray[np.int64]:
+        """Return the rows that have no token, neither in the goal nor in a model: they stay the model's."""
+        is_free = ~self._has_token
+        is_free[rows_of(model) :] = False
+        is_free[[at for at in vocabulary.tokens if at < len(is_free)]] = False
+        return np.flatnonzero(is_free)
 
     def _own(self, vocabulary: Vocabulary) -> NDArray[np.int64]:
         """Return for each row of the goal the model's own row, or that there is none."""
