@@ -6,8 +6,8 @@ work files, and everything else is read from where it was. Its rules:
 - A token that a model has keeps its embedding, to the bit.
 - A token that it lacks gets the base's embedding, where the base has it: the model's task vector says nothing
   about it. Where the base has it not, it gets the mean of the models that have it.
-- A row without a token (padding) stays what it is in a model that has it and no token there; else it is the row
-  of the model whose vocabulary is taken, or zero.
+- A row without a token (padding) stays what it is in a model that has it and no token there; else it is the
+  row of the model whose vocabulary is taken, or zero.
 - Where some models tie the head to the embeddings and others do not, all get a head of their own.
 """
 
