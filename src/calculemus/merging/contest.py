@@ -2,13 +2,16 @@
 
     family = arith_family()
     outcomes(family, merge(family, "ties:density=0.5"))
-    outcomes(family, merge(family, tuned(family, "task_arithmetic:scale={}", (0.2, 0.4, 0.6))))
+    outcomes(family, merge(family, tuned(family, "task_arithmetic:scale={}", SCALES)))
+
+    CLAIM = claim("by sign", "task_arithmetic:scale=best", "ties:scale=best")
 
 A family has a base, experts made from it, and a task for each expert; see ``tiny.digit_family`` and
 ``tiny.arith_family``. Nothing is written: merges are made in memory.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -16,7 +19,7 @@ import torch
 
 from calculemus.catalog import load, read_catalog
 from calculemus.checkpoint import Checkpoint
-from calculemus.claim import Measured
+from calculemus.claim import Claim, Contrast, Lab, Measured
 from calculemus.merging.in_memory import merge_in_memory
 from calculemus.merging.plan import plan_merge
 from calculemus.named import build, parse_named
@@ -28,6 +31,10 @@ if TYPE_CHECKING:
 
     from calculemus.merging.base import TensorMerge
     from calculemus.merging.plan import Plan
+
+
+SCALES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.7, 1.0)
+"""What is tried where a scale is to be the best one."""
 
 
 class Family(Protocol):
@@ -73,7 +80,12 @@ def plan(family: Family, merging: "TensorMerge | str", seed: int = 0) -> "Plan":
 
 def merge(family: Family, merging: "TensorMerge | str", seed: int = 0) -> dict[str, torch.Tensor]:
     """Return the weights of a merge of all experts of a family."""
-    merged = merge_in_memory(plan(family, merging, seed))
+    return weights_of_plan(plan(family, merging, seed))
+
+
+def weights_of_plan(settled: "Plan") -> dict[str, torch.Tensor]:
+    """Return the weights of a merge."""
+    merged = merge_in_memory(settled)
     return {name: torch.from_numpy(numbers) for name, numbers in merged.items()}
 
 
@@ -126,3 +138,105 @@ def across_seeds(seeds: Sequence[int], measured: Callable[[int], Mapping[str, fl
     """Return figures of one arm, taken once for each seed, as a claim wants them."""
     tables = [measured(seed) for seed in seeds]
     return Measured({unit: tuple(table[unit] for table in tables) for unit in tables[0]})
+
+
+def by_family(lab: Lab, n_families: int, measured: Callable[[int], float]) -> Measured:
+    """Return one figure of an arm for each of some families, made with seeds of their own.
+
+    What a merge is worth varies more from one trained family to the next than from problem to problem, so
+    that families are the units to which a result can be carried over.
+
+    Args:
+        lab: Says with which seeds; each has families of its own.
+        n_families: How many.
+        measured: Gives the figure of the family of a seed.
+    """
+    return Measured(
+        {
+            f"family/{i}": tuple(measured(seed * n_families + i) for seed in lab.seeds)
+            for i in range(n_families)
+        }
+    )
+
+
+def accuracy(table: Mapping[str, float]) -> float:
+    """Return the mean of some outcomes."""
+    return sum(table.values()) / len(table)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A family of fewer experts."""
+
+    whole: Family
+    experts: Sequence[Checkpoint]
+    tasks: Sequence[Task]
+
+    @property
+    def base(self) -> Checkpoint:
+        """The whole family's."""
+        return self.whole.base
+
+    def model(self, checkpoint: Checkpoint | None = None) -> "nn.Module":
+        """Return a module with the weights of a checkpoint; the base's if not given."""
+        return self.whole.model(checkpoint)
+
+
+def first_two(family: Family) -> Part:
+    """Return a family of the first two experts."""
+    return Part(family, family.experts[:2], family.tasks[:2])
+
+
+def merged_by(family: Family, text: str, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Return the weights of a merge in which ``=best`` stands for the best of ``SCALES``; see ``tuned``."""
+    if "=best" in text:
+        text = tuned(family, text.replace("=best", "={}"), SCALES, seed)
+    return merge(family, text, seed)
+
+
+def family_of(lab: Lab, seed: int, on: str = "digits") -> Family:
+    """Return what merges are tried on: readers of ``digits``, or language models of ``sums``.
+
+    At the size ``smoke`` these are too small to be good at anything.
+    """
+    if on == "sums":
+        from calculemus.tiny.arith_family import ArithRecipe, arith_family
+
+        quick = ArithRecipe(base_steps=20, expert_steps=10, d_model=16, n_layers=1, seed=seed)
+        return arith_family(quick if lab.size == "smoke" else ArithRecipe(seed=seed))
+    from calculemus.tiny.digit_family import DigitRecipe, digit_family
+
+    quick = DigitRecipe(domains=("plain", "turned"), expert_steps=60, seed=seed)
+    return digit_family(quick if lab.size == "smoke" else DigitRecipe(seed=seed))
+
+
+def normalised(family: Family, weights: Weights, split: Split = "test") -> float:
+    """Return the mean over tasks of a model's accuracy in that of the task's expert."""
+    model, merged = family.model(), scores(family, weights, split)
+    shares = []
+    for task, expert in zip(family.tasks, family.experts, strict=True):
+        with carrying(model, read_weights(expert)):
+            best = measure(model, [task], split)[task.name].accuracy
+        shares.append(merged[task.name].accuracy / best if best else 1.0)
+    return sum(shares) / len(shares)
+
+
+def measure_merges(arm: str, contrast: Contrast, lab: Lab) -> Measured:
+    """Measure what a merge of all experts keeps of them, ``on`` families of digits or sums."""
+
+    def measured(seed: int) -> float:
+        family = family_of(lab, seed, contrast.on)
+        return normalised(family, merged_by(family, arm, seed))
+
+    return by_family(lab, n_families(lab, contrast.on), measured)
+
+
+def n_families(lab: Lab, on: str = "digits") -> int:
+    """Return how many families a claim is measured on."""
+    return {"digits": 5, "sums": 2}[on] if lab.size == "smoke" else {"digits": 10, "sums": 4}[on]
+
+
+def claim(name: str, baseline: str, treatment: str) -> Claim:
+    """Return the claim that one merge of four experts beats another, on digits and on sums."""
+    contrasts = tuple(Contrast(f"{name}, on {on}", baseline, treatment, on=on) for on in ("digits", "sums"))
+    return Claim(contrasts, control=contrasts[0].without_treatment(), measure=measure_merges)

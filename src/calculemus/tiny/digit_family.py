@@ -1,7 +1,7 @@
 """A base encoder of digits and experts made from it: what merges of digit readers are tried on."""
 
-import copy
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -29,6 +29,7 @@ class DigitRecipe(Configured):
 
     Attributes:
         domains: What there is an expert for; see ``digits.DOMAINS``.
+        copies: Experts of each domain, which see its images in other orders.
         base_steps: Steps in which the base and the heads learn all domains together.
         expert_steps: Steps in which an expert learns its own, from the base, with a frozen head.
         lr: Highest learning rate of an expert.
@@ -38,6 +39,7 @@ class DigitRecipe(Configured):
     """
 
     domains: tuple[str, ...] = ("plain", "turned", "inverted", "noisy")
+    copies: Annotated[int, AtLeast(1)] = 1
     base_steps: Annotated[int, AtLeast(1)] = 15
     expert_steps: Annotated[int, AtLeast(0)] = 300
     lr: Annotated[float, AtLeast(0)] = 2e-3
@@ -79,8 +81,9 @@ def digit_family(recipe: DigitRecipe | None = None, cache: Path | None = None) -
     name = f"digits-{digest([recipe.params(), _VERSION])[:16]}"
     folder = kept(name, lambda made: _make(recipe, made), cache)
     heads = load_file(folder / _HEADS)
-    tasks = tuple(DigitTask(domain, domain, heads[domain]) for domain in recipe.domains)
-    experts = tuple(Checkpoint.open(folder / domain) for domain in recipe.domains)
+    each = [(domain, copy) for domain in recipe.domains for copy in range(recipe.copies)]
+    tasks = tuple(DigitTask(domain, domain, heads[domain]) for domain, _ in each)
+    experts = tuple(Checkpoint.open(folder / f"{domain}-{copy}") for domain, copy in each)
     return DigitFamily(recipe, Checkpoint.open(folder / "base"), experts, tasks)
 
 
@@ -100,8 +103,9 @@ def _make(recipe: DigitRecipe, folder: Path) -> None:
         write_weights(weights_of(base), folder / "base")
         save_file(dict(heads), folder / _HEADS)
         for domain, head in heads.items():
-            expert = _train_expert(recipe, base, DigitTask(domain, domain, head))
-            write_weights(weights_of(expert), folder / domain)
+            for copy in range(recipe.copies):
+                expert = _train_expert(recipe, base, DigitTask(domain, domain, head), copy)
+                write_weights(weights_of(expert), folder / f"{domain}-{copy}")
     finally:
         torch.set_num_threads(threads)
 
@@ -142,10 +146,10 @@ def _train_base(recipe: DigitRecipe) -> tuple[DigitEncoder, Mapping[str, Tensor]
     return model.encoder, heads
 
 
-def _train_expert(recipe: DigitRecipe, base: DigitEncoder, task: DigitTask) -> DigitEncoder:
+def _train_expert(recipe: DigitRecipe, base: DigitEncoder, task: DigitTask, number: int) -> DigitEncoder:
     """Train a copy of the base on a task whose head stays."""
-    expert = copy.deepcopy(base)
+    expert = deepcopy(base)
     fit = Fit(steps=recipe.expert_steps, optimizer="adamw", lr=recipe.lr, warmup=10, weight_decay=0.0)
-    stream = batches(task, Rng(recipe.seed, ("digits", "expert")))
+    stream = batches(task, Rng(recipe.seed, ("digits", "expert", number)))
     fit_through(expert, stream, lambda model, rows: task.loss(model, rows), fit)
     return expert

@@ -14,13 +14,12 @@ Split = Literal["dev", "test"]
 
 
 class Task(Protocol):
-    """One thing that a model can be good at.
+    """One thing that a model can be good at."""
 
-    Attributes:
-        name: Of the task.
-    """
-
-    name: str
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        ...
 
     def batch(self, n: int, rng: Rng) -> Any:
         """Draw inputs without their labels."""
