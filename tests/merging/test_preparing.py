@@ -81,6 +81,14 @@ def test_seed_and_dtype_reach_the_plan(family: Any, run: Run) -> None:
     assert to_plan(recipe).config == plan.config == {"torch_dtype": "float32"}
 
 
+def test_the_precision_reaches_the_plan_and_another_is_refused(family: Any) -> None:
+    recipe = recipe_of(family, "ties", precision="float64")
+    assert to_plan(recipe).digest == plan_merge(Ties(), family.tuned, family.base, precision="float64").digest
+    assert to_plan(recipe).digest != to_plan(replace(recipe, precision="")).digest
+    with pytest.raises(InvalidParameterError, match="'half'; expected one of float32, float64"):
+        to_plan(replace(recipe, precision="half"))
+
+
 def test_a_setting_of_a_model_counts_before_that_of_the_merge(family: Any) -> None:
     own = {"density": (Choice(0.3, "mlp"),), "weight": (0.0, 4.0)}
     plan = to_plan(recipe_of(family, "ties", [own], parameters={"density": (0.4, 0.8), "weight": 3}))

@@ -38,6 +38,7 @@ RECIPES = st.builds(
     base=NAMES | st.just(""),
     parameters=SETTINGS,
     dtype=st.sampled_from([None, "bfloat16"]),
+    precision=st.sampled_from(["", "float64"]),
     seed=st.integers(0, 2**62),
     tokenizer=NAMES | st.just(""),
 )

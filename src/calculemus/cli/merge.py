@@ -37,6 +37,7 @@ class MergeFlags:
         threads: Tensors at work at once.
         seed: Of the method's draws.
         dtype: Of the merged model, for example bfloat16; by default the base's.
+        precision: What the merge is computed in: float32, or float64.
         tokenizer: Whose vocabulary the merged model gets: base, union, or one of the models.
         unchecked: Merge even if the check finds errors.
         path: A folder with cards of your own methods, or a card.
@@ -50,6 +51,7 @@ class MergeFlags:
     threads: Annotated[int | None, Parameter(validator=Number(gte=1))] = None
     seed: int | None = None
     dtype: str | None = None
+    precision: str | None = None
     tokenizer: str | None = None
     unchecked: Annotated[bool, Parameter(negative=())] = False
     path: Folders = ()
@@ -192,7 +194,7 @@ def _run(recipe: "MergeRecipe", name: str, flags: MergeFlags) -> None:
     from calculemus.merging.model_card import parents_of, write_card
     from calculemus.merging.preparing import prepare
 
-    chosen = {"seed": flags.seed, "dtype": flags.dtype, "tokenizer": flags.tokenizer}
+    chosen = {key: getattr(flags, key) for key in ("seed", "dtype", "precision", "tokenizer")}
     recipe = replace(recipe, **{key: value for key, value in chosen.items() if value is not None})
     out = flags.out or Path(f"{name}-merged")
     problems = _problems(flags)

@@ -8,8 +8,8 @@
         def merge(self, part: Part, found: None) -> Numbers:
             return part.base + self.scale * part.weighted(part.deltas())
 
-A method sees runs of numbers of a tensor in float32, never files, and never the whole model. The executor
-reads, converts, rounds once and writes.
+A method sees runs of numbers of a tensor in float32, or in float64 where the plan asks for it, never files,
+and never the whole model. The executor reads, converts, rounds once and writes.
 """
 
 from collections.abc import Sequence
@@ -23,15 +23,16 @@ from calculemus.errors import InvalidParameterError
 from calculemus.params import Configured
 from calculemus.rng import Rng
 
-Numbers = NDArray[np.float32]
+Numbers = NDArray[np.float32 | np.float64]
+Precision = Literal["float32", "float64"]
 Locality = Literal["element", "row", "tensor"]
 """What a part must hold: any run of numbers, whole rows (of the last axis), or the whole tensor."""
 Scope = Literal["tensor", "model"]
 
 
 def scaled(numbers: Numbers, factor: float) -> Numbers:
-    """Return numbers times a factor, which is rounded to float32 first."""
-    return np.multiply(numbers, np.float32(factor), dtype=np.float32)
+    """Return numbers times a factor, which is rounded as they are first."""
+    return numbers * numbers.dtype.type(factor)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class Part:
 
         total = scaled(numbers[0], self.weights[0])
         for array, weight in zip(numbers[1:], self.weights[1:], strict=True):
-            add_weighted(total, array, np.float32(weight))
+            add_weighted(total, array, total.dtype.type(weight))
         return total
 
     def weighted_deltas(self) -> Numbers:
@@ -85,14 +86,14 @@ class Part:
 
         total = scaled(self.inputs[0] - self.base, self.weights[0])
         for array, weight in zip(self.inputs[1:], self.weights[1:], strict=True):
-            add_weighted_delta(total, array, self.base, np.float32(weight))
+            add_weighted_delta(total, array, self.base, total.dtype.type(weight))
         return total
 
     def on_base(self, numbers: Numbers, scale: float) -> Numbers:
         """Return ``base + numbers * scale``; ``numbers`` is used up."""
         from calculemus.merging.fused import scale_onto
 
-        scale_onto(numbers, self.base, np.float32(scale))
+        scale_onto(numbers, self.base, numbers.dtype.type(scale))
         return numbers
 
     def value(self, setting: str, model: int, default: float) -> float:

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class Breadcrumbs(TensorMerge):
         return part.on_base(part.weighted(crumbs), self.scale)
 
 
-def _between(delta: Numbers, lowest: np.float32, highest: np.float32) -> Numbers:
+def _between(delta: Numbers, lowest: np.floating[Any], highest: np.floating[Any]) -> Numbers:
     magnitudes = np.abs(delta)
     return np.where((magnitudes >= lowest) & (magnitudes <= highest), delta, np.float32(0))
 

@@ -11,7 +11,7 @@ from calculemus.checkpoint import Dtype, Entry
 from calculemus.checkpoint.low_rank import Change
 from calculemus.checkpoint.reading import OpenFile
 from calculemus.errors import CheckpointError
-from calculemus.merging.base import Numbers
+from calculemus.merging.base import Numbers, Precision
 
 _NUMPY = {"F64": np.float64, "F32": np.float32, "F16": np.float16}
 
@@ -22,15 +22,16 @@ class Buffers:
     Args:
         n_models: How many models are read side by side, the base included.
         most: Longest run, in numbers.
+        dtype: In which merges are computed.
 
     Attributes:
         raw: Room for a run's bytes in any dtype.
         numbers: (model, number) a run of each model.
     """
 
-    def __init__(self, n_models: int, most: int) -> None:
+    def __init__(self, n_models: int, most: int, dtype: Precision = "float32") -> None:
         self.raw: NDArray[np.uint8] = np.empty(8 * most, np.uint8)
-        self.numbers: NDArray[np.float32] = np.empty((n_models, most), np.float32)
+        self.numbers: Numbers = np.empty((n_models, most), dtype)
 
 
 class Reader:
@@ -60,7 +61,7 @@ class Reader:
     def __exit__(self, *raised: Any) -> None:
         self._closing.close()
 
-    def read(self, start: int, n: int) -> NDArray[np.float32]:
+    def read(self, start: int, n: int) -> Numbers:
         """Return (tensor, number) the numbers from ``start`` on.
 
         Raises:
@@ -78,8 +79,8 @@ class Reader:
                 place = int(np.flatnonzero(~np.isfinite(row))[0])
                 raise CheckpointError(
                     f"merging '{entry.name}': number {start + place} in {entry.path} is {row[place]}; "
-                    "expected finite numbers of float32. The model is damaged, or its training diverged: "
-                    "leave it out"
+                    f"expected finite numbers of {row.dtype.name}. The model is damaged, or its training "
+                    "diverged: leave it out"
                 )
         return out
 
@@ -95,23 +96,29 @@ def _change(entry: Entry) -> Change | None:
 
 
 def widen_into(raw: NDArray[np.uint8], dtype: Dtype, out: Numbers) -> bool:
-    """Write the numbers of some bytes as float32; says whether all are finite."""
-    from calculemus.merging.kernels import are_finite, widen
+    """Write the numbers of some bytes as float32 or float64; says whether all are finite."""
+    from calculemus.merging.kernels import widen
 
     if dtype.name == "BF16":
         return widen(raw.view(np.uint16), out)
     with np.errstate(over="ignore"):
         np.copyto(out, raw.view(_NUMPY[dtype.name]), casting="same_kind")
-    return are_finite(out)
+    return _are_finite(out)
+
+
+def _are_finite(numbers: Numbers) -> bool:
+    from calculemus.merging.kernels import are_finite
+
+    return are_finite(numbers) if numbers.dtype == np.float32 else bool(np.isfinite(numbers).all())
 
 
 def narrow_into(values: Numbers, dtype: Dtype, raw: NDArray[np.uint8]) -> bool:
     """Write numbers as bytes of a dtype, rounded once; says whether all are finite."""
-    from calculemus.merging.kernels import are_finite, narrow
+    from calculemus.merging.kernels import narrow, narrow_long
 
     if dtype.name == "BF16":
-        return narrow(values, raw.view(np.uint16))
+        return (narrow if values.dtype == np.float32 else narrow_long)(values, raw.view(np.uint16))
     out = raw.view(_NUMPY[dtype.name])
     with np.errstate(over="ignore"):
         np.copyto(out, values, casting="same_kind")
-    return are_finite(values) and (dtype.name != "F16" or bool(np.isfinite(out).all()))
+    return _are_finite(values) and (values.dtype.itemsize <= out.itemsize or bool(np.isfinite(out).all()))

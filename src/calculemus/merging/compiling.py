@@ -42,6 +42,19 @@ def _as_bits(context: Any, value: Any) -> Any:
     return types.uint32(types.float32), generate
 
 
+@intrinsic
+def _as_long_bits(context: Any, value: Any) -> Any:
+    """Read a float of twice the length as 64 bits."""
+    del context, value
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        del signature
+        return builder.bitcast(arguments[0], context.get_value_type(types.uint64))
+
+    return types.uint64(types.float64), generate
+
+
 # What a decorator makes of them takes one argument less, which no checker of types can know.
 as_float: Callable[[Any], Any] = _as_float  # type: ignore[assignment]  # see above
 as_bits: Callable[[Any], Any] = _as_bits  # type: ignore[assignment]  # see above
+as_long_bits: Callable[[Any], Any] = _as_long_bits  # type: ignore[assignment]  # see above

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from calculemus.checkpoint import Entry
 from calculemus.errors import CheckpointError, NotConformingError
-from calculemus.merging.base import Gathering, Numbers, Part
+from calculemus.merging.base import Gathering, Numbers, Part, Precision
 from calculemus.merging.buffers import Buffers, Reader, narrow_into
 from calculemus.merging.plan import Change, Plan, Step
 from calculemus.rng import Rng
@@ -39,7 +39,7 @@ class Computing:
         most = max(map(self._length, streamed), default=0)
         n_models = max((len(step.entries) for step in streamed), default=0)
         for _ in range(threads):
-            self._buffers.put(Buffers(n_models, most))
+            self._buffers.put(Buffers(n_models, most, plan.precision))
 
     def _length(self, step: Step) -> int:
         """Return how many numbers of a tensor a run takes."""
@@ -109,13 +109,14 @@ class Computing:
                 weights=step.weights,
                 values=step.values,
                 rng=rng,
-                extras=[_beside(entry, start, len(numbers[0]), n_all) for entry in step.extras],
+                extras=[_beside(e, start, len(numbers[0]), n_all, self._plan.precision) for e in step.extras],
             )
 
     def _runs(self, step: Step) -> Iterator[tuple[int, Sequence[Numbers]]]:
         """Yield where a run begins, and its numbers in the base, if it is used, and in each model."""
         if step.changes:
-            yield 0, [_changed(*pair) for pair in zip(step.entries, step.changes, strict=True)]
+            pairs = zip(step.entries, step.changes, strict=True)
+            yield 0, [_changed(entry, change, self._plan.precision) for entry, change in pairs]
             return
         length, n_all = self._length(step), math.prod(step.tensor.shape)
         buffers = self._buffers.get()
@@ -127,25 +128,25 @@ class Computing:
             self._buffers.put(buffers)
 
 
-_NOTHING = np.empty(0, np.float32)
+_NOTHING: Numbers = np.empty(0, np.float32)
 
 
-def read_whole(entry: Entry) -> Numbers:
+def read_whole(entry: Entry, precision: Precision = "float32") -> Numbers:
     """Return all numbers of a tensor, flat.
 
     Raises:
         CheckpointError: The file ends early, or a number is infinite or none.
     """
-    with Reader([entry], Buffers(1, entry.n_elements)) as reader:
+    with Reader([entry], Buffers(1, entry.n_elements, precision)) as reader:
         return reader.read(0, entry.n_elements)[0]
 
 
-def _changed(entry: Entry, change: Change | None) -> Numbers:
+def _changed(entry: Entry, change: Change | None, precision: Precision) -> Numbers:
     """Return all numbers of a tensor, changed."""
-    numbers = read_whole(entry)
+    numbers = read_whole(entry, precision)
     if change is None:
         return numbers
-    changed = np.ascontiguousarray(change.apply(numbers.reshape(entry.shape)), np.float32)
+    changed = np.ascontiguousarray(change.apply(numbers.reshape(entry.shape)), precision)
     if changed.shape != change.shape:
         raise NotConformingError(
             f"changing '{entry.name}': {changed.shape} came out; expected {change.shape}, as the layout says"
@@ -153,19 +154,19 @@ def _changed(entry: Entry, change: Change | None) -> Numbers:
     return changed.reshape(-1)
 
 
-def _beside(entry: Entry | None, start: int, n: int, n_all: int) -> Numbers | None:
+def _beside(entry: Entry | None, start: int, n: int, n_all: int, precision: Precision) -> Numbers | None:
     """Return the run of a further tensor that lies beside the models'; all of it, if its size is another."""
     if entry is None:
         return None
     if entry.n_elements != n_all:
-        return read_whole(entry)
-    with Reader([entry], Buffers(1, n)) as reader:
+        return read_whole(entry, precision)
+    with Reader([entry], Buffers(1, n, precision)) as reader:
         return reader.read(start, n)[0]
 
 
 def _as_run(values: Numbers, part: Part) -> Numbers:
-    """Return what a method gave as flat float32, and see that it is one number for each of the run's."""
-    run = np.ascontiguousarray(values, np.float32).reshape(-1)
+    """Return what a method gave, flat, and see that it is one number for each of the run's."""
+    run = np.ascontiguousarray(values, part.inputs[0].dtype).reshape(-1)
     n = len(part.inputs[0])
     if len(run) != n:
         raise NotConformingError(

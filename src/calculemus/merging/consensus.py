@@ -24,7 +24,7 @@ def disjoint_merge(
 
     merged, agreeing = np.zeros_like(elected), np.zeros_like(elected)
     for vector, weight in zip(vectors, weights, strict=True):
-        add_agreeing(merged, agreeing, vector, np.float32(weight), elected)
+        add_agreeing(merged, agreeing, vector, elected.dtype.type(weight), elected)
     if normalize:
         divide_where_positive(merged, agreeing)
     return merged

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
-import numpy as np
-
 from calculemus.merging.base import Numbers, Part, TensorMerge
 from calculemus.params import Between
 
@@ -39,5 +37,6 @@ def drop_and_rescale(part: Part, density: float) -> list[Numbers]:
 
     task_vectors = part.deltas()
     for model, vector in enumerate(task_vectors):
-        keep_drawn(vector, part.uniforms(model), np.float32(part.value("density", model, density)))
+        share = vector.dtype.type(part.value("density", model, density))
+        keep_drawn(vector, part.uniforms(model), share)
     return task_vectors

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from calculemus.merging.base import Locality, Numbers, Part, TensorMerge
 from calculemus.merging.consensus import disjoint_merge
@@ -55,10 +56,17 @@ def keep_chances(rows: Numbers, density: float, epsilon: float) -> Numbers:
     half = min(epsilon, density, 1 - density)
     if n == 1:
         return np.full_like(rows, density)
-    # Magnitudes sort as their bits do; with the place behind them one plain sort ranks them all.
-    bits = np.abs(rows).view(np.uint32).astype(np.uint64) << np.uint64(32)
-    order = (np.sort(bits | np.arange(n, dtype=np.uint64), axis=1) & np.uint64(0xFFFFFFFF)).astype(np.int64)
-    by_rank = (density - half + 2 * half * np.arange(n) / (n - 1)).astype(np.float32)
+    by_rank = (density - half + 2 * half * np.arange(n) / (n - 1)).astype(rows.dtype)
     chances = np.empty_like(rows)
-    np.put_along_axis(chances, order, np.broadcast_to(by_rank, rows.shape), axis=1)
+    np.put_along_axis(chances, _ranked(np.abs(rows)), np.broadcast_to(by_rank, rows.shape), axis=1)
     return chances
+
+
+def _ranked(magnitudes: Numbers) -> NDArray[np.int64]:
+    """Return for each row the places of its numbers, the smallest first; of equal ones the first first."""
+    if magnitudes.dtype != np.float32:
+        return np.argsort(magnitudes, axis=1, kind="stable")
+    # Magnitudes sort as their bits do; with the place behind them one plain sort ranks them all.
+    bits = magnitudes.view(np.uint32).astype(np.uint64) << np.uint64(32)
+    places = np.arange(magnitudes.shape[1], dtype=np.uint64)
+    return (np.sort(bits | places, axis=1) & np.uint64(0xFFFFFFFF)).astype(np.int64)

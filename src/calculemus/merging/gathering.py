@@ -10,58 +10,75 @@ from calculemus.merging.base import Numbers, Part
 
 BLOCK = 256
 """Products are summed in blocks of so many numbers, counted from a tensor's first, and the blocks exactly."""
-_BINS = 1 << 16
+_DIGIT = 16
+_BINS = 1 << _DIGIT
 _TERMS = 64
 
 
 class KthMagnitude:
     """Finds, for each model, the smallest magnitude of its task vector that is among the largest ones.
 
-    Exact and without sorting: magnitudes are counted by the upper half of their bits in a first pass, and by
-    the lower half within the one bin that matters in a second.
+    Exact and without sorting: magnitudes are counted by their uppermost 16 bits in a first pass, and then by
+    the next 16 within the one bin that matters: two passes of float32, four of float64.
 
     Args:
         density: For a part and a model, which share of the numbers is kept, in (0, 1].
 
     Attributes:
-        thresholds: One for each model, once both passes are through: at least ``max(1, floor(share * n))``
+        thresholds: One for each model, once all passes are through: at least ``max(1, floor(share * n))``
             numbers have this magnitude or more.
     """
 
     def __init__(self, density: Callable[[Part, int], float]) -> None:
         self._density = density
         self._counts: list[NDArray[np.int64]] = []
-        self._high: list[int] = []
+        self._above: list[int] = []
         self._ranks: list[int] = []
         self._densities: list[float] = []
-        self.thresholds: list[np.float32] = []
+        self._n_bits = 32
+        self._n_known = 0
+        self.thresholds: list[np.float32 | np.float64] = []
 
     def take(self, part: Part) -> None:
         """Count the magnitudes of a run."""
-        from calculemus.merging.kernels import count_high_deltas, count_low_deltas
-
         if not self._counts:
             self._counts = [np.zeros(_BINS, np.int64) for _ in part.inputs]
             self._densities = [self._density(part, model) for model in range(len(part.inputs))]
+            self._n_bits = 8 * part.inputs[0].dtype.itemsize
         for model, numbers in enumerate(part.inputs):
-            if self._high:
-                count_low_deltas(part.base, numbers, np.uint32(self._high[model]), self._counts[model])
-            else:
-                count_high_deltas(part.base, numbers, self._counts[model])
+            self._count(part.base, numbers, model)
+
+    def _count(self, base: Numbers, numbers: Numbers, model: int) -> None:
+        from calculemus.merging.kernels import count_high_deltas, count_long_deltas, count_low_deltas
+
+        counts = self._counts[model]
+        if self._n_bits == 64:
+            above = self._above[model] if self._above else 0
+            shift = 64 - self._n_known - _DIGIT
+            count_long_deltas(base, numbers, np.uint64(above), np.uint64(shift), counts)
+        elif self._above:
+            count_low_deltas(base, numbers, np.uint32(self._above[model]), counts)
+        else:
+            count_high_deltas(base, numbers, counts)
 
     def is_complete(self) -> bool:
-        """Go from the upper half of the bits to the lower, then to the thresholds."""
-        if not self._high:
-            for counts, density in zip(self._counts, self._densities, strict=True):
-                rank = max(1, math.floor(density * int(counts.sum())))
-                place, left = _find(counts, rank)
-                self._high.append(place)
-                self._ranks.append(left)
-            self._counts = [np.zeros(_BINS, np.int64) for _ in self._high]
-            return not self._high
-        for counts, high, rank in zip(self._counts, self._high, self._ranks, strict=True):
-            low, _ = _find(counts, rank)
-            self.thresholds.append(np.uint32(high << 16 | low).view(np.float32))
+        """Go from the upper bits to the lower, then to the thresholds."""
+        if not self._above:
+            shares = zip(self._counts, self._densities, strict=True)
+            self._ranks = [max(1, math.floor(density * int(counts.sum()))) for counts, density in shares]
+            self._above = [0] * len(self._counts)
+        for model, counts in enumerate(self._counts):
+            place, self._ranks[model] = _find(counts, self._ranks[model])
+            self._above[model] = self._above[model] << _DIGIT | place
+            counts[:] = 0
+        self._n_known += _DIGIT
+        if self._counts and self._n_known < self._n_bits:
+            return False
+        long = self._n_bits == 64
+        self.thresholds = [
+            np.uint64(bits).view(np.float64) if long else np.uint32(bits).view(np.float32)
+            for bits in self._above
+        ]
         self._counts = []
         return True
 
@@ -95,7 +112,7 @@ class Products:
         """Add the products of a run."""
         arrays = list(self._arrays(part))
         if not self._rest:
-            self._rest = [np.empty(0, np.float32) for _ in arrays]
+            self._rest = [array[:0].copy() for array in arrays]
         # The numbers behind the last whole block wait for the next run.
         first = min(-len(self._rest[0]) % BLOCK, len(arrays[0]))
         last = first + (len(arrays[0]) - first) // BLOCK * BLOCK

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from calculemus.merging.compiling import as_bits, as_float, compiled
+from calculemus.merging.compiling import as_bits, as_float, as_long_bits, compiled
 
 
 @compiled
 def widen(bits: Any, out: Any) -> bool:
-    """Write bfloat16 numbers, given as uint16, as float32; says whether all are finite."""
+    """Write bfloat16 numbers, given as uint16, as float32 or float64; says whether all are finite."""
     n_odd = 0
     for i in range(bits.size):
         n_odd += (bits[i] & np.uint16(0x7F80)) == np.uint16(0x7F80)
@@ -26,6 +26,27 @@ def narrow(values: Any, out: Any) -> bool:
     n_odd = 0
     for i in range(values.size):
         bits = as_bits(values[i])
+        high = bits >> np.uint32(16)
+        rounded = (bits + np.uint32(0x7FFF) + (high & np.uint32(1))) >> np.uint32(16)
+        is_nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
+        found = np.uint16(high | np.uint32(0x40)) if is_nan else np.uint16(rounded)
+        n_odd += (found & np.uint16(0x7F80)) == np.uint16(0x7F80)
+        out[i] = found
+    return n_odd == 0
+
+
+@compiled
+def narrow_long(values: Any, out: Any) -> bool:
+    """Do what ``narrow`` does with float64 numbers, rounded once."""
+    n_odd = 0
+    for i in range(values.size):
+        near = np.float32(values[i])
+        bits = as_bits(near)
+        # Half way between two bfloat16 numbers only by the first rounding: the number itself says where to.
+        if bits & np.uint32(0xFFFF) == np.uint32(0x8000):
+            size, whole = abs(np.float64(near)), abs(values[i])
+            bits += np.uint32(size < whole)
+            bits -= np.uint32(size > whole)
         high = bits >> np.uint32(16)
         rounded = (bits + np.uint32(0x7FFF) + (high & np.uint32(1))) >> np.uint32(16)
         is_nan = (bits & np.uint32(0x7FFFFFFF)) > np.uint32(0x7F800000)
@@ -74,6 +95,18 @@ def count_low_deltas(base: Any, values: Any, high: Any, counts: Any) -> None:
         bits = as_bits(values[i] - base[i]) & np.uint32(0x7FFFFFFF)
         if bits >> np.uint32(16) == high:
             counts[bits & np.uint32(0xFFFF)] += 1
+
+
+@compiled
+def count_long_deltas(base: Any, values: Any, above: Any, shift: Any, counts: Any) -> None:
+    """Count 16 of the 63 bits of the magnitudes of ``values - base`` in float64, from a place on.
+
+    Only those are counted whose bits above them are ``above``.
+    """
+    for i in range(values.size):
+        bits = (as_long_bits(values[i] - base[i]) & np.uint64(0x7FFFFFFFFFFFFFFF)) >> shift
+        if bits >> np.uint64(16) == above:
+            counts[bits & np.uint64(0xFFFF)] += 1
 
 
 @compiled

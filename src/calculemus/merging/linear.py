@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from calculemus.errors import InvalidParameterError
 from calculemus.merging.base import Numbers, Part, TensorMerge
 
@@ -33,7 +31,7 @@ class Linear(TensorMerge):
     def merge(self, part: Part, found: Any) -> Numbers:
         """Add the weighted models up."""
         merged = part.weighted(part.inputs)
-        return merged / np.float32(sum(part.weights)) if self.normalize else merged
+        return merged / merged.dtype.type(sum(part.weights)) if self.normalize else merged
 
 
 def check_sum(doing: str, name: str, weights: Sequence[float]) -> None:

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Sequence
+from typing import get_args
 
 from calculemus.checkpoint import DTYPES, Checkpoint, Dtype, Entry
 from calculemus.checkpoint.dtypes import BY_TORCH_NAME
 from calculemus.errors import CheckpointMismatchError, InvalidParameterError
-from calculemus.merging.base import TensorMerge
+from calculemus.merging.base import Precision, TensorMerge
 
 
 def check_models(
@@ -53,6 +54,21 @@ def check_weights(name: str, weights: Sequence[float]) -> None:
     for weight in weights:
         if not math.isfinite(weight):
             raise InvalidParameterError(f"merging '{name}': a weight is {weight}; expected finite numbers")
+
+
+def as_precision(name: str) -> Precision:
+    """Return what a merge is computed in, by its name.
+
+    Raises:
+        InvalidParameterError: It is neither float32 nor float64.
+    """
+    for known in get_args(Precision):
+        if name == known:
+            return known
+    raise InvalidParameterError(
+        f"planning a merge: the precision is '{name}'; expected one of {', '.join(get_args(Precision))}. The "
+        "dtype of what is written is another setting"
+    )
 
 
 def as_dtype(name: str) -> Dtype:

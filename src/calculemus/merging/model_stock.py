@@ -37,7 +37,7 @@ class ModelStock(TensorMerge):
         mean = part.inputs[0].copy()
         for numbers in part.inputs[1:]:
             mean += numbers
-        mean /= np.float32(len(part.inputs))
+        mean /= mean.dtype.type(len(part.inputs))
         return scaled(mean, ratio) + scaled(part.base, 1 - ratio)
 
 

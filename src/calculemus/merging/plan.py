@@ -9,7 +9,7 @@ from typing import Any
 from calculemus.checkpoint import DTYPES, Checkpoint, Dtype, Entry
 from calculemus.checkpoint.fingerprint import fingerprint
 from calculemus.checkpoint.header import NewTensor
-from calculemus.merging.base import Numbers, TensorMerge
+from calculemus.merging.base import Numbers, Precision, TensorMerge
 from calculemus.merging.matching import as_dtype, check_alike, check_models, check_names, check_weights
 from calculemus.params import digest
 
@@ -90,6 +90,7 @@ class Plan:
         folder: Whose configuration and tokenizer the merged model gets.
         config: What changes in the configuration.
         read: Fingerprints of what is read beside the models.
+        precision: What the merge is computed in.
     """
 
     method: TensorMerge
@@ -99,6 +100,7 @@ class Plan:
     folder: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     read: tuple[str, ...] = ()
+    precision: Precision = "float32"
 
     @property
     def digest(self) -> str:
@@ -109,7 +111,7 @@ class Plan:
             for s in self.steps
         ]
         method = {"name": type(self.method).__name__, "params": self.method.params()}
-        return digest([method, steps, list(self.parents), self.seed, list(self.read)])
+        return digest([method, steps, list(self.parents), self.seed, list(self.read), self.precision])
 
     @property
     def n_bytes_written(self) -> int:
@@ -139,6 +141,7 @@ def plan_merge(
     dtype: str | None = None,
     seed: int = 0,
     extras: Sequence[Checkpoint] = (),
+    precision: Precision = "float32",
 ) -> Plan:
     """Settle a merge.
 
@@ -151,6 +154,7 @@ def plan_merge(
         dtype: Of the merged model's floating-point tensors; None for the base's, or else the widest.
         seed: Of the method's draws.
         extras: What else the method reads beside each tensor, such as masks or statistics; see ``Part``.
+        precision: What the merge is computed in; each number is rounded once, when it is written.
 
     Raises:
         InvalidParameterError: The method needs a base, another number of models, or one finite weight for
@@ -185,7 +189,7 @@ def plan_merge(
     read = tuple(fingerprint(extra) for extra in extras)
     parents = ((fingerprint(base),) if base else ()) + tuple(prints[i] for i in order)
     config = {} if dtype is None else {_dtype_name(reference): dtype}
-    return Plan(method, tuple(steps), parents, seed, reference.folder, config, read)
+    return Plan(method, tuple(steps), parents, seed, reference.folder, config, read, precision)
 
 
 def _tell_apart(models: Sequence[Checkpoint]) -> list[str]:

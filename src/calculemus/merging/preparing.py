@@ -12,7 +12,7 @@ from calculemus.merging.alignment import align_models
 from calculemus.merging.base import TensorMerge
 from calculemus.merging.finding import get_merge
 from calculemus.merging.layers import count_layers
-from calculemus.merging.matching import as_dtype
+from calculemus.merging.matching import as_dtype, as_precision
 from calculemus.merging.plan import Plan, plan_merge
 from calculemus.merging.recipe import Input, MergeRecipe, Slice
 from calculemus.merging.settings import Setting
@@ -158,6 +158,7 @@ def _merge_plan(recipe: MergeRecipe, method: TensorMerge, varying: Sequence[str]
         weights=[_plain_weight(column[0], recipe) for column in columns],
         values=Varying(method, tuple(varying), n_layers, levels) if varying else None,
         dtype=recipe.dtype,
+        precision=as_precision(recipe.precision or "float32"),
         seed=recipe.seed,
     )
     folder = models[recipe.base].folder if recipe.base else plan.folder

@@ -32,7 +32,7 @@ from calculemus.errors import InvalidParameterError
 from calculemus.merging.settings import Setting, Settings, plain_setting, read_setting
 from calculemus.named import suggest
 
-_TEXTS = ("method", "base", "dtype", "tokenizer")
+_TEXTS = ("method", "base", "dtype", "precision", "tokenizer")
 _KNOWN = (*_TEXTS, "seed", "parameters", "models", "slices")
 _BARE = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -76,6 +76,7 @@ class MergeRecipe:
         base: What the models were made from; empty for none.
         parameters: Settings of the method, and of all models.
         dtype: Of the merged model, named as in torch; None for the base's, or else the widest.
+        precision: What the merge is computed in, float32 or float64; empty for float32.
         seed: Of the method's draws.
         tokenizer: Whose vocabulary the merged model gets: ``base``, ``union``, or the name of a model; empty
             where all have the same.
@@ -92,6 +93,7 @@ class MergeRecipe:
     base: str = ""
     parameters: Settings = field(default_factory=dict)
     dtype: str | None = None
+    precision: str = ""
     seed: int = 0
     tokenizer: str = ""
 

@@ -1,7 +1,7 @@
 """TIES: trim task vectors, elect a sign for each weight, and merge those that agree."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -49,7 +49,7 @@ class Ties(TensorMerge):
         return part.on_base(merged, self.scale)
 
 
-def trim(task_vector: Numbers, threshold: np.float32) -> Numbers:
+def trim(task_vector: Numbers, threshold: np.floating[Any]) -> Numbers:
     """Return the task vector with 0 for all that is smaller than the threshold; it is changed in place."""
     from calculemus.merging.fused import keep_from  # late: it starts a compiler
 
