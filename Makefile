@@ -14,7 +14,7 @@ help:
 	@echo 'make test    lint, types, import rules, then every test'
 	@echo 'make lint    the same without the tests'
 	@echo 'make bench   run every script in bench/'
-	@echo 'make claims  run the claims of all methods, and write CLAIMS.md; half an hour'
+	@echo 'make claims  run the claims of all methods, and write CLAIMS.md; an hour'
 	@echo 'make tiny    train the model that ships anew, about an hour'
 	@echo 'make readme  write the figures of README.md anew'
 	@echo 'make clean   remove .venv, the demo and caches'
@@ -37,7 +37,7 @@ bench: $(VENV)/.dev
 		echo "== $$script"; $(BIN)/python "$$script"; \
 	done
 
-claims: $(VENV)/.core
+claims: $(VENV)/.dev
 	$(BIN)/calculemus claim --all --store $(VENV)/claims.db --out CLAIMS.md --out src/calculemus/claims/measured.json
 	$(BIN)/python scripts/readme.py
 
