@@ -140,7 +140,7 @@ def test_paths_of_our_own_methods_are_found() -> None:
     card = read_catalog().get("vote")
     names = [path and path.name for path in (code_path(card), claim_path(card), path_of_test(card))]
     assert names == ["vote.py", "vote_claim.py", "test_vote.py"]
-    planned = read_catalog().get("adamerging")
+    planned = read_catalog().get("kfac_edit")
     assert (code_path(planned), claim_path(planned)) == (None, None)
 
 
@@ -163,6 +163,6 @@ def test_an_entry_that_does_not_import_is_named(tmp_path, code, message) -> None
 
 def test_a_planned_method_and_a_missing_claim_say_so(tmp_path) -> None:
     with pytest.raises(CardError, match="it is planned, there is no code yet"):
-        load(read_catalog().get("adamerging"))
+        load(read_catalog().get("kfac_edit"))
     with pytest.raises(CardError, match=r"there is none; expected .*tir_claim\.py"):
         load_claim(read_catalog().get("tir"))

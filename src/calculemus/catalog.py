@@ -16,13 +16,20 @@ from pathlib import Path
 from typing import Any
 
 from calculemus.card import ROOMS, Card, read_card
-from calculemus.errors import CardError
+from calculemus.errors import CardError, MissingExtraError
 from calculemus.files import data_folder
 from calculemus.named import suggest
 from calculemus.params import digest
 
 ENTRY_POINTS = "calculemus.cards"
 CARDS_VARIABLE = "CALCULEMUS_CARDS"
+EXTRAS = {
+    **dict.fromkeys(("torch", "transformers", "safetensors", "tokenizers"), "torch"),
+    **dict.fromkeys(("cmaes", "pymoo"), "evolve"),
+    "numba": "merge",
+    "sklearn": "claims",
+}
+"""What optional dependencies come with: methods and claims import them at the top of their files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +166,7 @@ def load(card: Card) -> Any:
 
     Raises:
         CardError: There is no code yet, or it cannot be imported.
+        MissingExtraError: It needs an optional dependency that is not installed.
     """
     doing = f"loading the method '{card.id}'"
     if not card.entry:
@@ -178,6 +186,7 @@ def load_claim(card: Card) -> Any:
 
     Raises:
         CardError: There is none, or it cannot be imported.
+        MissingExtraError: It needs an optional dependency that is not installed.
     """
     doing = f"loading the claim of '{card.id}'"
     path = claim_path(card)
@@ -195,7 +204,12 @@ def _module(card: Card, name: str, doing: str) -> Any:
         if _belongs(name, beside):
             return import_module(name)
         return import_file(beside)
+    except MissingExtraError:
+        raise
     except Exception as error:  # other people's modules fail in ways of their own
+        lacking = error.name if isinstance(error, ModuleNotFoundError) else None
+        if lacking in EXTRAS:
+            raise MissingExtraError(doing, lacking, EXTRAS[lacking]) from error
         raise CardError(
             f"{doing}: importing {name} found {type(error).__name__}: {error}; expected a module that "
             f"imports, on Python's path or as {beside}"

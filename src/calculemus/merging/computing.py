@@ -146,7 +146,7 @@ def _changed(entry: Entry, change: Change | None, precision: Precision) -> Numbe
     numbers = read_whole(entry, precision)
     if change is None:
         return numbers
-    changed = np.ascontiguousarray(change.apply(numbers.reshape(entry.shape)), precision)
+    changed = np.asarray(change.apply(numbers.reshape(entry.shape)), precision, order="C")
     if changed.shape != change.shape:
         raise NotConformingError(
             f"changing '{entry.name}': {changed.shape} came out; expected {change.shape}, as the layout says"
