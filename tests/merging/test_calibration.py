@@ -131,6 +131,14 @@ def test_a_folder_that_holds_no_calibration_is_refused(found: str | None, tmp_pa
         read_calibrated(tmp_path)
 
 
+def test_a_file_cannot_have_just_any_module_imported(tmp_path: Path) -> None:
+    found = {"method": "this:s", "params": {}, "weights": {}, "extras": 0, "record": {}}
+    (tmp_path / "calibrated.json").write_text(json.dumps(found))
+    with pytest.raises(CheckpointError, match="this is no module of merges"):
+        read_calibrated(tmp_path)
+    assert "this" not in sys.modules
+
+
 def test_a_lost_file_of_extras_is_an_error(guesses: GuessFamily, tmp_path: Path) -> None:
     Calibrated(Multiplied(), extras=[{"norm.bias": torch.ones(8)}]).save(tmp_path)
     (tmp_path / "extra-0" / "model.safetensors").unlink()
