@@ -7,7 +7,7 @@ from dataclasses import dataclass
 _LAYER = re.compile(r"(?:^|(?<=\.))(layers|layer|h|blocks|block)\.(\d+)(?=\.|$)")
 
 _PARTS = {
-    "embed": ("embed_tokens", "tok_embeddings", "wte", "word_embeddings", "embed_in"),
+    "embed": ("embed", "embed_tokens", "tok_embeddings", "wte", "word_embeddings", "embed_in"),
     "positions": ("embed_positions", "wpe", "position_embeddings"),
     "head": ("lm_head", "embed_out", "output"),
     "q": ("q_proj", "wq", "q_lin", "query"),
