@@ -18,6 +18,8 @@ EMBEDDINGS = "model.embed_tokens.weight"
 WHOLE_NUMBERS = "model.positions"
 _LAYER = {
     "self_attn.q_proj.weight": ("BF16", (24, 24)),
+    "self_attn.k_proj.weight": ("BF16", (12, 24)),
+    "self_attn.v_proj.weight": ("BF16", (12, 24)),
     "self_attn.o_proj.weight": ("BF16", (24, 24)),
     "mlp.up_proj.weight": ("F16", (50, 24)),
     "mlp.down_proj.weight": ("BF16", (24, 50)),
@@ -32,7 +34,14 @@ SHAPES: Mapping[str, tuple[str, tuple[int, ...]]] = {
     WHOLE_NUMBERS: ("I64", (1, 10)),
 }
 """Dtype and shape of each tensor: of two axes, one and none, an empty one, and one of whole numbers."""
-CONFIG = {"model_type": "llama", "num_hidden_layers": N_LAYERS, "tie_word_embeddings": True}
+CONFIG = {
+    "model_type": "llama",
+    "hidden_size": 24,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "num_hidden_layers": N_LAYERS,
+    "tie_word_embeddings": True,
+}
 
 
 @dataclass(frozen=True)
