@@ -98,10 +98,10 @@ def _low_rank(doing: str, config: Mapping[str, Any], target: str, entry: Entry, 
     """Return the change of a tensor, once its shapes fit."""
     a, b = pair.a.shape, pair.b.shape
     is_turned = pair.is_embedding or bool(config.get("fan_in_fan_out"))
-    if len(a) != 2 or len(b) != 2 or a[0] != b[1]:
+    if len(a) != 2 or len(b) != 2 or a[0] != b[1] or not a[0]:
         raise CheckpointError(
             f"{doing}: '{target}' has A of shape {a} and B of shape {b}; expected two matrices that can be "
-            "multiplied as B A"
+            "multiplied as B A, of rank 1 at least"
         )
     shape = (a[1], b[0]) if is_turned else (b[0], a[1])
     if entry.shape != shape:

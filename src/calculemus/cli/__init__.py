@@ -21,6 +21,7 @@ _COMMANDS = {
     "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
     "merge": ("calculemus.cli.merge:app", "Merge models by a recipe, or by a method with flags."),
+    "mergebench": ("calculemus.cli.mergebench:mergebench", "Measure merging methods on experts of one base."),
     "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
     "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),
     "show": ("calculemus.cli.show:show", "Show one method, or one run: what it is, and how it did."),
