@@ -41,7 +41,7 @@ def test_one_table_has_base_experts_average_tuned_and_methods(capsys: Any) -> No
     for column in ("relative, %", "forgotten, points", "peak MB", "MB read", "written"):
         assert column in shown
     assert "not run: slerp" in shown
-    assert "it takes 1 to 1 models" in shown
+    assert "it takes 1 beside the base, and there are" in shown
 
 
 def test_json_says_the_same_to_machines(capsys: Any) -> None:

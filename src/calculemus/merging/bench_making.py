@@ -89,7 +89,8 @@ def why_not(kind: type, n: int) -> str:
     if issubclass(kind, TensorMerge | CalibratedMerge) and (
         n < kind.fewest or (most is not None and n > most)
     ):
-        return f"it takes {kind.fewest} to {most or 'any number of'} models, and there are {n}"
+        wanted = f"{most}" if most == kind.fewest else f"{kind.fewest} to {most or 'any number of'}"
+        return f"it takes {wanted} beside the base, and there are {n}"
     return ""
 
 
