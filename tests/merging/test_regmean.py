@@ -1,17 +1,22 @@
 """Linear layers merged by least squares on their own inputs."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from safetensors.numpy import save_file
+from threadpoolctl import threadpool_limits
 from torch import nn
 
+from calculemus.checkpoint import Checkpoint
 from calculemus.errors import CheckpointMismatchError, InvalidParameterError
 from calculemus.merging.base import Part
 from calculemus.merging.calibration import Calibrated, Trial
 from calculemus.merging.gram_mean import RIDGE, GramMean, shrunk
 from calculemus.merging.in_memory import merge_in_memory
+from calculemus.merging.plan import plan_merge
 from calculemus.merging.regmean import RegMean, linear_layers, watching
 from calculemus.rng import Rng
 from calculemus.tiny.guessing import GuessFamily, guess_family
@@ -172,3 +177,24 @@ def test_a_model_without_linear_layers_is_refused(guesses: GuessFamily) -> None:
     trial = Trial(nn.LayerNorm(8), guesses.base, guesses.experts, guesses.tasks)
     with pytest.raises(InvalidParameterError, match="LayerNorm has no layer of"):
         RegMean().calibrate(trial)
+
+
+def test_the_threads_of_the_matrix_library_change_no_bit(tmp_path: Path) -> None:
+    # Large enough for the library to cut the products up, and so near to singular that it shows in float32.
+    rng = np.random.default_rng(0)
+    n = 512
+    models, grams = [], []
+    for number in range(2):
+        for name, found, array in (
+            ("model", models, rng.normal(0, 1, (n, n))),
+            ("gram", grams, np.cov(rng.normal(0, 1, (n, 30)))),
+        ):
+            folder = tmp_path / f"{name}{number}"
+            folder.mkdir()
+            save_file({"layers.0.weight": array.astype(np.float32)}, folder / "model.safetensors")
+            found.append(Checkpoint.open(folder))
+    plan = plan_merge(GramMean(shrink=1.0), models, extras=grams)
+    with threadpool_limits(1, user_api="blas"):
+        one = merge_in_memory(plan)["layers.0.weight"]
+    with threadpool_limits(2, user_api="blas"):
+        np.testing.assert_array_equal(merge_in_memory(plan)["layers.0.weight"], one)

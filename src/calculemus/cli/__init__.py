@@ -33,6 +33,7 @@ _COMMANDS = {
     "claim": ("calculemus.cli.claim:claim", "Run the central claim of a method's paper, small."),
     "conform": ("calculemus.cli.conform:conform", "Check that a method keeps the rules of its interface."),
     "check": ("calculemus.cli.check:check", "Say what stands in the way of merging models."),
+    "calibrate": ("calculemus.cli.calibrate:calibrate", "Merge models by a method that looks at data."),
     "align": ("calculemus.cli.align:align", "Write a model with the vocabulary of another one."),
     "vector": ("calculemus.cli.vector:app", "Take out what a model learned, look at it, add it to models."),
     "lora": ("calculemus.cli.lora:app", "Make an adapter of low rank from a model."),

@@ -6,6 +6,7 @@ files.
 
 import math
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
 
 import numpy as np
@@ -20,6 +21,15 @@ from calculemus.rng import Rng
 
 RUN = 1 << 16
 """Numbers of a run: 256 KiB of float32 for each model."""
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Keep products of matrices on the thread that asks for them: how they are cut up changes their bits."""
+    from threadpoolctl import threadpool_limits  # late: it looks through all libraries that are loaded
+
+    with threadpool_limits(1, user_api="blas"):
+        yield
 
 
 class Computing:

@@ -18,7 +18,7 @@ from calculemus.checkpoint.reading import OpenFile
 from calculemus.errors import MissingExtraError
 from calculemus.events import Progress, emit, note
 from calculemus.merging.base import Gathering
-from calculemus.merging.computing import RUN, Computing
+from calculemus.merging.computing import RUN, Computing, one_blas_thread
 from calculemus.merging.output import OutputFile, Target, disk_errors, finish, lay_out, open_journal
 from calculemus.merging.plan import SHARD_BYTES, Plan, Step
 
@@ -71,7 +71,7 @@ class Executor:
             CheckpointError: A file ends early, or numbers that are read or written are not finite.
         """
         begun = time.perf_counter()
-        with disk_errors(folder):
+        with disk_errors(folder), one_blas_thread():
             files = lay_out(plan, folder, self._shard_bytes)
             journal = open_journal(plan, files, folder)
             try:

@@ -51,6 +51,12 @@ def get_merge(name: str, *folders: Path) -> Found:
         CardError: Its code cannot be imported.
     """
     cards = {known: card for card in list_merges(*folders) for known in (*card.aliases, card.id)}
+    looking = {card.id for card in read_catalog(*folders) if card.interface == "CalibratedMerge"}
+    if name in looking:
+        raise InvalidParameterError(
+            f"choosing a merge method: '{name}' looks at data first; expected one that does not. Run: "
+            f"calculemus calibrate {name}"
+        )
     if name not in cards:
         ids = sorted({card.id for card in cards.values()})
         raise InvalidParameterError(

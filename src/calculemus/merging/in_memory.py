@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from calculemus.checkpoint.bits import to_float32
 from calculemus.merging.base import Gathering, Numbers
-from calculemus.merging.computing import Computing, read_whole
+from calculemus.merging.computing import Computing, one_blas_thread, read_whole
 from calculemus.merging.plan import Plan, Step
 
 
@@ -20,7 +20,7 @@ def merge_in_memory(plan: Plan, threads: int = 1) -> Mapping[str, Numbers]:
     computing = Computing(plan, threads)
     found, _ = computing.gather_model()
     steps = [step for step in plan.steps if step.tensor.dtype.is_float]
-    with ThreadPoolExecutor(threads) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(threads) as pool:
         tensors = pool.map(lambda step: _merged(computing, step, found), steps)
         return {step.tensor.name: numbers for step, numbers in zip(steps, tensors, strict=True)}
 
