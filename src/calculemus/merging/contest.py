@@ -238,5 +238,8 @@ def n_families(lab: Lab, on: str = "digits") -> int:
 
 def claim(name: str, baseline: str, treatment: str) -> Claim:
     """Return the claim that one merge of four experts beats another, on digits and on sums."""
-    contrasts = tuple(Contrast(f"{name}, on {on}", baseline, treatment, on=on) for on in ("digits", "sums"))
+    contrasts = tuple(
+        Contrast(f"{name}, on {on}", baseline, treatment, metric="normalised accuracy", on=on)
+        for on in ("digits", "sums")
+    )
     return Claim(contrasts, control=contrasts[0].without_treatment(), measure=measure_merges)
