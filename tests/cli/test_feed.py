@@ -51,9 +51,11 @@ def test_json_has_the_same_for_machines(capsys, tmp_path, monkeypatch) -> None:
     assert (record["page_date"], record["n_entries"], record["is_written"]) == ("2025-03-03", 6, True)
     (covered,) = record["covered"]
     assert (covered["id"], covered["how"], covered["likeness"]) == ("pal", "title", 1.0)
-    assert covered["status"] in ("built", "claim holds", "claim does not hold", "undecided")
+    built = ("built", "claim holds", "claim does not hold", "undecided")
+    assert covered["status"] in built
     (probably,) = record["probably_covered"]
-    assert (probably["id"], probably["status"]) == ("adamerging", "planned")
+    assert probably["id"] == "adamerging"
+    assert probably["status"] in built
     assert 0.9 <= probably["likeness"] < 1
     assert [new["id"] for new in record["new"]][:2] == ["abacus_routing", "carry_memory_what"]
     assert all(Path(new["path"]).is_file() for new in record["new"])

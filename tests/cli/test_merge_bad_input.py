@@ -22,7 +22,7 @@ def merge(*tokens: str) -> int:
         ((), "requires an argument"),
         (("tis",), "there is no 'tis'; did you mean ties?"),
         (("tis",), "A recipe is a file that ends in .toml, .yml or .yaml"),
-        (("adamerging",), "there is no 'adamerging'"),
+        (("adamerging",), "'adamerging' looks at data first"),
         (("none.toml",), "reading the recipe none.toml"),
         (("none.yaml",), "reading none.yaml"),
         (("none.txt",), "its name ends in '.txt'"),

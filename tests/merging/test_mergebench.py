@@ -161,7 +161,7 @@ def test_costs_are_of_the_files(panel: Panel, rows: list[Row | Skipped]) -> None
 def test_what_cannot_merge_these_experts_says_why(rows: list[Row | Skipped]) -> None:
     reasons = {row.name: row.reason for row in rows if isinstance(row, Skipped)}
     assert reasons.keys() == {"slerp", "portllm"}
-    assert "1 to 1 models" in reasons["slerp"]
+    assert "it takes 1 beside the base" in reasons["slerp"]
     assert "parts of their own" in reasons["portllm"]
 
 
