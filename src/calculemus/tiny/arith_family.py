@@ -20,6 +20,7 @@ from calculemus.tiny.tokenizer import build, marks
 from calculemus.tuning.fitting import Fit, fit_through
 from calculemus.tuning.quiet import quiet
 from calculemus.tuning.text_task import Encoded, TextTask, batches
+from calculemus.tuning.threads import one_thread
 
 _VERSION = 1  # raised when the same settings would make other weights
 _CONTEXT = 64
@@ -162,11 +163,9 @@ def mixed(parts: Mapping[str, float], rng: Rng, n: int = _ROWS) -> Iterator[Sequ
 
 
 def _make(recipe: ArithRecipe, folder: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of floats depend on how they are cut up
     rng, everything = Rng(recipe.seed, ("arith",)), ",".join(recipe.base)
     loss = skill(recipe.base[0]).loss  # the same for all tasks of one tokenizer
-    try:
+    with one_thread():
         base = fresh(recipe)
         fit_through(base, mixed({everything: 1.0}, rng.child("base")), loss, Fit(steps=recipe.base_steps))
         save(base, tokenizer(), folder / "base")
@@ -176,5 +175,3 @@ def _make(recipe: ArithRecipe, folder: Path) -> None:
             shares = {text: 1 - recipe.rehearsal, everything: recipe.rehearsal}
             fit_through(expert, mixed(shares, rng.child("expert", text)), loss, fit)
             save(expert, tokenizer(), folder / text)
-    finally:
-        torch.set_num_threads(threads)

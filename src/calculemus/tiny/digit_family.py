@@ -16,6 +16,7 @@ from calculemus.rng import Rng
 from calculemus.tiny.digits import N_LABELS, DigitEncoder, DigitTask, fresh
 from calculemus.tiny.kept import kept
 from calculemus.tuning.fitting import Fit, fit_through
+from calculemus.tuning.threads import one_thread
 from calculemus.tuning.weights import read_weights, weights_of, write_weights
 
 _VERSION = 1  # raised when the same settings would make other weights
@@ -96,9 +97,7 @@ def batches(task: DigitTask, rng: Rng, n: int = _ROWS) -> Iterator[Sequence[tupl
 
 
 def _make(recipe: DigitRecipe, folder: Path) -> None:
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)  # sums of floats depend on how they are cut up
-    try:
+    with one_thread():
         base, heads = _train_base(recipe)
         write_weights(weights_of(base), folder / "base")
         save_file(dict(heads), folder / _HEADS)
@@ -106,8 +105,6 @@ def _make(recipe: DigitRecipe, folder: Path) -> None:
             for copy in range(recipe.copies):
                 expert = _train_expert(recipe, base, DigitTask(domain, domain, head), copy)
                 write_weights(weights_of(expert), folder / f"{domain}-{copy}")
-    finally:
-        torch.set_num_threads(threads)
 
 
 class _Multitask(nn.Module):

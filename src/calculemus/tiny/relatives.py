@@ -22,9 +22,9 @@ from calculemus.tiny.model import create
 from calculemus.tiny.save import save
 from calculemus.tiny.train import Recipe, training
 from calculemus.tuning.quiet import quiet
+from calculemus.tuning.threads import one_thread
 
 _VERSION = 2  # raised when the same settings would make other weights
-_THREADS = 1  # sums of floats depend on how they are cut up
 _EVEN = {"levels": (2, 3, 4), "weights": (1.0, 1.0, 1.0)}
 
 
@@ -89,13 +89,9 @@ def key(relative: Relative, base: Path) -> str:
 def _train(relative: Relative, base: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _smaller(base) if relative.is_fresh else load(base)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(_THREADS)
-    try:
+    with one_thread():
         for _ in training(model, tokenizer, relative.mixture, relative.recipe):
             pass
-    finally:
-        torch.set_num_threads(threads)
     save(model, tokenizer, folder)
 
 
