@@ -12,7 +12,7 @@ reads ``problem.answer``.
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 from calculemus.engine.requests import Capabilities, Request
 from calculemus.params import Configured
@@ -20,13 +20,20 @@ from calculemus.problem import Problem
 from calculemus.rng import Rng
 from calculemus.solution import Solution
 from calculemus.solving.context import Context
+from calculemus.solving.scheme import Scheme
 
 Steps = Generator[Request | Sequence[Request], Any, Solution]
 
 
 @dataclass(frozen=True)
 class Solver(Configured):
-    """Base of all solvers: parameters are its fields."""
+    """Base of all solvers: parameters are its fields.
+
+    Attributes:
+        scheme: What it is made of, for tables of methods; None where it does not say.
+    """
+
+    scheme: ClassVar[Scheme | None] = None
 
     @property
     def prompts(self) -> tuple[str, ...] | None:

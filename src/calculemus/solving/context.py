@@ -127,7 +127,11 @@ class Context:
 
     def prune(self, *completions: Completion) -> None:
         """Say that completions stand nowhere in the result: their tokens are charged as discarded."""
-        self._pruned += sum(len(c.ids or c.logprobs or ()) for c in completions)
+        self.discard(sum(len(c.ids or c.logprobs or ()) for c in completions))
+
+    def discard(self, n_tokens: int) -> None:
+        """Say that so many sampled tokens stand nowhere in the result."""
+        self._pruned += n_tokens
 
     def solution(
         self,

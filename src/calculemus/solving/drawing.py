@@ -7,6 +7,7 @@ from calculemus.engine.requests import Completion, Prompt, Sample, Sampling
 from calculemus.errors import InvalidParameterError
 from calculemus.params import Configured
 from calculemus.solution import Solution
+from calculemus.solving.candidate import Candidate
 from calculemus.solving.context import Context
 
 
@@ -23,6 +24,31 @@ class Chain:
     completion: Completion
     answer: str | None
     node: int
+
+    @property
+    def prompt(self) -> Prompt:
+        """Question and chain together."""
+        return self.completion.prefix
+
+    @property
+    def text(self) -> str:
+        """What was sampled, as text."""
+        return self.completion.text
+
+    @property
+    def logprob(self) -> float | None:
+        """Sum of its tokens' log-probabilities; None where unknown."""
+        return self.completion.logprob
+
+    @property
+    def n_tokens(self) -> int:
+        """Number of its tokens, as far as the engine gives them."""
+        return len(self.completion.ids or self.completion.logprobs or ())
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether it was cut at the largest number of tokens."""
+        return self.completion.finish == "length"
 
 
 Drawing = Generator[Sample, tuple[Completion, ...], list[Chain]]
@@ -61,21 +87,27 @@ def refuse_identical(method: Configured, n: int, temperature: float, name: str =
 
 
 def conclude(
-    ctx: Context, chains: Sequence[Chain], order: Sequence[int], truncated: bool = False
+    ctx: Context,
+    candidates: Sequence[Candidate],
+    order: Sequence[int],
+    truncated: bool = False,
+    among: str = "samples",
 ) -> Solution:
-    """Return the solution that takes the first chain with an answer.
+    """Return the solution that takes the first candidate with an answer.
 
     Args:
         ctx: Of the problem.
-        chains: All that were drawn.
-        order: Indices of chains, the best first.
-        truncated: Whether a limit kept the method from drawing more.
+        candidates: All that there are.
+        order: Their indices, the best first.
+        truncated: Whether a limit kept the method from going on.
+        among: What the candidates are, in the words of a failure.
     """
-    order = [index for index in order if chains[index].answer is not None]
+    order = [index for index in order if candidates[index].answer is not None]
     if not order:
-        failure = f"no answer in any of {len(chains)} samples"
+        failure = f"no answer in any of {len(candidates)} {among}"
         return ctx.solution(None, truncated=truncated, failure=failure)
-    answers = [chains[index].answer or "" for index in order]
+    answers = [candidates[index].answer or "" for index in order]
     others = [answers[group[0]] for group in ctx.same(answers) if 0 not in group]
-    ctx.trace.annotate(chains[order[0]].node, chosen=True)
-    return ctx.solution(chains[order[0]].completion, others, truncated)
+    best = candidates[order[0]]
+    ctx.trace.annotate(best.node, chosen=True)
+    return ctx.solution(best.text, others, truncated or best.is_cut)

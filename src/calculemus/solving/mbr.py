@@ -55,7 +55,7 @@ class Mbr(Solver):
         chains = yield from draw(ctx, prompt, sampling, self.n)
         if self.utility == "answer":  # how many others agree is how many votes an answer has
             return conclude(ctx, chains, heads(poll(ctx, chains)))
-        utilities = expected_f1([chain.completion.text for chain in chains], self.run)
+        utilities = expected_f1([chain.text for chain in chains], self.run)
         for chain, utility in zip(chains, utilities, strict=True):
             ctx.trace.annotate(chain.node, utility=utility)
         return conclude(ctx, chains, best_chains(utilities))

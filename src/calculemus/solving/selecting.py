@@ -7,13 +7,13 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from calculemus.solving.candidate import Candidate
 from calculemus.solving.context import Context
-from calculemus.solving.drawing import Chain
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Chains whose answers are equal.
+    """Candidates whose answers are equal.
 
     Attributes:
         members: Their indices, in order of appearance.
@@ -26,20 +26,22 @@ class Group:
     logprob: float
 
 
-def poll(ctx: Context, chains: Sequence[Chain], weights: Sequence[float] | None = None) -> list[Group]:
+def poll(
+    ctx: Context, candidates: Sequence[Candidate], weights: Sequence[float] | None = None
+) -> list[Group]:
     """Group equal answers, the winner first.
 
     The largest weight wins; among equal weights the larger sum of log-probabilities; then who came first.
 
     Args:
         ctx: Says which answers are equal.
-        chains: The voters.
+        candidates: The voters.
         weights: One each, at least 0; by default all weigh 1.
     """
     groups = []
-    for members in ctx.same([chain.answer for chain in chains]):
+    for members in ctx.same([candidate.answer for candidate in candidates]):
         weight = float(len(members)) if weights is None else math.fsum(weights[i] for i in members)
-        logprob = math.fsum(chains[i].completion.logprob or 0.0 for i in members)
+        logprob = math.fsum(candidates[i].logprob or 0.0 for i in members)
         groups.append(Group(members, weight, logprob))
     return sorted(groups, key=lambda group: (-group.weight, -group.logprob, group.members[0]))
 
