@@ -96,7 +96,7 @@ def share_of_equations(text: str) -> float:
 
     Example:
         >>> share_of_equations("He has 2 * 3 = <<2*3=6>>6, then 6 + 1 = 8.")
-        0.6666666666666666
+        0.5
     """
     found = [_holds(left, right) for left, right in _SUM.findall(text)]
     return sum(found) / len(found) if found else 1.0

@@ -23,8 +23,10 @@ from calculemus.solving.steps import StepSplitter, is_final
 
 Growing = Generator[Request | Sequence[Request], Any, "list[list[Place]]"]
 Judging = Generator[Request | Sequence[Request], Any, None]
-Merging = Callable[["Tree", "Sequence[Place]"], Generator[Request | Sequence[Request], Any, "list[Place]"]]
-"""Makes one place of siblings that mean the same; returns the siblings that are left, in their order."""
+Acting = Callable[["Tree", "Sequence[Place]"], Judging]
+"""Does what new places ask for, such as running their code, and notes in them what came of it."""
+Merging = Callable[["Tree", "Sequence[Sequence[Place]]"], Growing]
+"""Makes one place of siblings that mean the same; gets groups of siblings, returns what is left of each."""
 
 
 @dataclass(eq=False, slots=True)
@@ -46,8 +48,10 @@ class Place:
         value: What it was judged to be worth; None before that.
         visits: How often a search came through it.
         total: Sum of what these visits brought back.
-        children: Places behind it.
-        members: Places that were merged into this one, itself the first; empty where none were.
+        children: Places behind it, those that mean the same as one.
+        members: Places that this one stands for, see ``merged``; empty where it stands for itself.
+        is_closed: Whether a search has nothing left to find behind it.
+        state: What a method keeps with it; a new place has its parent's.
     """
 
     prompt: Prompt
@@ -66,6 +70,8 @@ class Place:
     total: float = 0.0
     children: list["Place"] = field(default_factory=list)
     members: tuple["Place", ...] = ()
+    is_closed: bool = False
+    state: Any = None
 
     @property
     def step_logprob(self) -> float:
@@ -108,8 +114,13 @@ class Tree:
         sampling: How steps are drawn; its stops end a whole solution.
         scorer: What places are valued by.
         heads: Names of the value heads, joined by ``+``; their values are averaged.
+        act: Does what new places ask for, before they are merged or judged; None for nothing.
         merge: Makes one of siblings that mean the same; None keeps them apart.
+        pool: What a place is worth that stands for several, from what these are worth.
+        revalue: What a place is worth, from it and its score; None takes the score.
+        most_tokens: Of a solution, all its steps together; None sets no limit.
         finals: Whole solutions, in the order in which they were found.
+        drawn: All places behind the root, in the order in which they were found.
     """
 
     problem: Problem
@@ -119,8 +130,13 @@ class Tree:
     sampling: Sampling
     scorer: ScorerName = "value"
     heads: str = "value"
+    act: Acting | None = None
     merge: Merging | None = None
+    pool: Callable[[Sequence[float]], float] = max
+    revalue: Callable[[Place, float], float] | None = None
+    most_tokens: int | None = None
     finals: list[Place] = field(default_factory=list)
+    drawn: list[Place] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         check_scorer(self.scorer, self.ctx)
@@ -128,44 +144,57 @@ class Tree:
     def grow(self, shares: Sequence[tuple[Place, int]]) -> Growing:
         """Draw next steps, each place as many as its share; return those of each place.
 
-        Places that are whole, and shares of 0, get none.
+        Places that are not open, and shares of 0, get none.
         """
+        groups = yield from self._draw(shares, self._step)
+        if self.act is not None and any(groups):
+            yield from self.act(self, flat(groups))
+        if self.merge is not None:
+            groups = yield from self.merge(self, groups)
+        for (place, _), group in zip(shares, groups, strict=True):
+            place.children += group
+        return groups
+
+    def roll_out(self, shares: Sequence[tuple[Place, int]], max_tokens: int) -> Growing:
+        """Draw solutions to their end, as ``grow`` draws steps; they do not become children."""
+        sampling = replace(self.sampling, keep_stop=True, max_tokens=max_tokens)
+        return (yield from self._draw(shares, lambda _: sampling))
+
+    def _draw(self, shares: Sequence[tuple[Place, int]], how: Callable[[Place], Sampling]) -> Growing:
         drawn = [
             (index, member, count)
             for index, (place, share) in enumerate(shares)
-            if not place.is_final
+            if self.is_open(place)
             for member, count in place.spread(share)
         ]
-        asked = [Sample(member.prompt, self._step, n) for _, member, n in drawn]
-        replies = (yield asked) if asked else []
+        replies = (yield [Sample(member.prompt, how(member), n) for _, member, n in drawn]) if drawn else []
         groups: list[list[Place]] = [[] for _ in shares]
         for (index, member, _), completions in zip(drawn, replies, strict=True):
             groups[index] += [self._add(member, completion) for completion in completions]
-        if self.merge is not None:
-            for index, group in enumerate(groups):
-                groups[index] = (yield from self.merge(self, group)) if group else group
-        self.finals.extend(place for group in groups for place in group if place.is_final)
+        self.finals.extend(place for place in flat(groups) if place.is_final)
         return groups
 
     def judge(self, places: Sequence[Place]) -> Judging:
-        """Give places their values."""
-        if places:
-            scores = yield from score(self.scorer, self.problem, self.ctx, places, self.heads)
-            for place, value in zip(places, scores, strict=True):
-                place.value = value
+        """Give places their values; one that stands for several gets what ``pool`` makes of theirs."""
+        single = [member for place in places for member in place.members or (place,)]
+        if not single:
+            return
+        scores = yield from score(self.scorer, self.problem, self.ctx, single, self.heads)
+        for place, value in zip(single, scores, strict=True):
+            place.value = value if self.revalue is None else self.revalue(place, value)
+        for place in places:
+            if place.members:
+                place.value = self.pool([member.worth for member in place.members])
 
     def places(self) -> list[Place]:
         """Return all places behind the root, parents before children."""
-        found = list(self.root.children)
-        for place in found:
-            found += place.children
-        return found
+        return list(self.drawn)
 
     def deepest(self) -> list[Place]:
         """Return the places with the most steps, in the order in which they were found."""
         places = self.places()
         most = max((place.depth for place in places), default=0)
-        return sorted((place for place in places if place.depth == most), key=lambda place: place.node)
+        return [place for place in places if place.depth == most]
 
     def prune(self, kept: Sequence[Place]) -> None:
         """Charge as discarded what was sampled on no path to any of the places that are kept."""
@@ -174,11 +203,18 @@ class Tree:
             if id(place) not in standing and place.parent is not None:
                 self.ctx.discard(place.n_tokens - place.parent.n_tokens)
 
-    @property
-    def _step(self) -> Sampling:
-        """How one step is drawn."""
+    def is_open(self, place: Place) -> bool:
+        """Say whether steps can follow a place: it is not whole, closed, or as long as it may be."""
+        is_long = self.most_tokens is not None and place.n_tokens >= self.most_tokens
+        return not (place.is_final or place.is_closed or is_long)
+
+    def _step(self, place: Place) -> Sampling:
+        """Return how a step is drawn that follows a place."""
         stops = dict.fromkeys([*self.splitter.stops, *self.sampling.stop])
-        return replace(self.sampling, stop=tuple(stops), keep_stop=True, max_tokens=self.splitter.n_tokens)
+        longest = self.splitter.n_tokens
+        if self.most_tokens is not None:
+            longest = max(1, min(longest, self.most_tokens - place.n_tokens))
+        return replace(self.sampling, stop=tuple(stops), keep_stop=True, max_tokens=longest)
 
     def _add(self, parent: Place, completion: Completion) -> Place:
         stopped_by, step = completion.stopped_by, completion.text
@@ -186,25 +222,32 @@ class Tree:
         if stopped_by is not None and is_end:
             step = step.removesuffix(stopped_by)
         is_end = is_end or (completion.finish == "stop" and stopped_by is None)
-        is_whole = is_end or is_final(step)
+        is_code = self.splitter.kind == "code" and stopped_by in self.splitter.stops
+        is_whole = is_end or (is_final(step) and not is_code)
         text = parent.text + step
-        known = parent.logprob is not None and completion.logprob is not None
+        logprob = completion.logprob
         place = Place(
             prompt=completion.prefix,
             text=text,
             step=step,
             parent=parent,
             depth=parent.depth + 1,
-            logprob=parent.logprob + completion.logprob if known else None,  # type: ignore[operator]
+            logprob=None if parent.logprob is None or logprob is None else parent.logprob + logprob,
             n_tokens=parent.n_tokens + len(completion.ids or completion.logprobs or ()),
             is_final=is_whole,
             is_cut=completion.finish == "length" and self.splitter.kind != "tokens",
             answer=self.ctx.extract(text) if is_whole else None,
+            state=parent.state,
         )
         before = parent.node if parent.node >= 0 else ()
-        place.node = self.ctx.trace.add("step", step, before, logprob=completion.logprob, answer=place.answer)
-        parent.children.append(place)
+        place.node = self.ctx.trace.add("step", step, before, logprob=logprob, answer=place.answer)
+        self.drawn.append(place)
         return place
+
+
+def merged(members: Sequence[Place]) -> Place:
+    """Return the place that stands for siblings which mean the same; of a single one, that one itself."""
+    return replace(members[0], members=tuple(members), children=[]) if len(members) > 1 else members[0]
 
 
 def flat(groups: Sequence[Sequence[Place]]) -> list[Place]:
