@@ -19,6 +19,7 @@ __all__ = ["app", "main", "run"]
 _COMMANDS = {
     "compare": ("calculemus.cli.compare:compare", "Compare systems on one problem set, in pairs."),
     "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
+    "serve": ("calculemus.cli.serve:serve", "Serve a method as an OpenAI-compatible endpoint."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
     "merge": ("calculemus.cli.merge:app", "Merge models by a recipe, or by a method with flags."),
     "mergebench": ("calculemus.cli.mergebench:mergebench", "Measure merging methods on experts of one base."),

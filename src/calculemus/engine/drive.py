@@ -41,13 +41,21 @@ class Settings:
 class Drive:
     """One ``solve_all`` on its way."""
 
-    def __init__(self, settings: Settings, solver: Startable, saved: Meter) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        solver: Startable,
+        saved: Meter,
+        budget: Callable[[Problem], Budget] | None = None,
+    ) -> None:
         self._settings = settings
+        self._budget = budget or (lambda problem: settings.budget)
         self._solver = solver
         self._key = solver_key(solver)
         self._rng = Rng(settings.seed, (self._key,))
         self._dispatcher = Dispatcher(settings.engine, settings.sandbox, settings.cache, saved)
-        facts = settings.engine.capabilities.facts if settings.budget.flops is not None else {}
+        needs_flops = budget is not None or settings.budget.flops is not None
+        facts = settings.engine.capabilities.facts if needs_flops else {}
         self._flop_model = FlopModel.of(facts)  # without it no prompt's tokens have to be counted
         self._shares: dict[str, Share] = {}
         self._at_work: dict[Method, None] = {}
@@ -125,7 +133,7 @@ class Drive:
     def _method(self, problem: Problem, sample: int) -> Method:
         rng = self._rng.child(problem.id, sample)
         steps = self._solver.start(problem, rng, self._settings.engine.capabilities)
-        return Method(self._key, problem, sample, rng, steps, Share(), self._settings.budget)
+        return Method(self._key, problem, sample, rng, steps, Share(), self._budget(problem))
 
     def _go_on(self, method: Method, reply: Any, error: Exception | None) -> None:
         """Resume a method; send what it asks for next, or see it end."""

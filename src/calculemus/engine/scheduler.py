@@ -110,15 +110,20 @@ class Scheduler:
         Drive(self._settings, solver, self._saved).check(problem)
 
     def solve_all(
-        self, solver: Startable, problems: Iterable[tuple[Problem, int]]
+        self,
+        solver: Startable,
+        problems: Iterable[tuple[Problem, int]],
+        budget: Callable[[Problem], Budget] | None = None,
     ) -> Iterator[tuple[str, int, Solution]]:
         """Yield problem id, sample and solution of each problem and sample, as they finish.
 
         Args:
             solver: The method.
-            problems: Pairs of a problem and the number of the try; taken as they are needed.
+            problems: Pairs of a problem and the number of the try; taken as they are needed. Where there is
+                none, they are asked for another one whenever a request is answered, to the end of the last.
+            budget: What may be spent on one try at a problem, where that is not the same for all.
 
         Raises:
             EngineError: The engine broke down; a request that failed is thrown into its method instead.
         """
-        return Drive(self._settings, solver, self._saved).run(problems)
+        return Drive(self._settings, solver, self._saved, budget).run(problems)

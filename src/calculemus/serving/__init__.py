@@ -1,0 +1,1 @@
+"""Serving: an OpenAI-compatible endpoint whose answers come from a solver."""
