@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 
 from calculemus.engine.torch_engine.arena import Arena
-from calculemus.engine.torch_engine.plan import Decoding, PieceGroup, Plan
+from calculemus.engine.torch_engine.lanes import Lanes
+from calculemus.engine.torch_engine.layout import Decoding, Layout, LayoutMaker, PieceGroup
+from calculemus.engine.torch_engine.plan import Plan
 from calculemus.engine.torch_engine.shapes import PAGE, QUERY_TILE, round_up
 
 
@@ -60,12 +62,36 @@ def attend_to_self(
     return values.repeat_interleave(group, dim=1).flatten(1)
 
 
-class ArenaAttention:
-    """Attends by the plan of the current step."""
+class Attention(Attend, Protocol):
+    """Attends for one step after the other."""
 
-    def __init__(self, arena: Arena) -> None:
+    def start(self, plan: Plan) -> None:
+        """Take the step that comes next; the lanes must be as they were when it was planned."""
+        ...
+
+
+def choose_attention(arena: Arena, lanes: Lanes) -> Attention:
+    """Return attention over an arena: compiled on a CPU in float32 where numba is there, else in torch."""
+    if arena.device.type == "cpu" and arena.dtype == torch.float32:
+        try:  # here, not above: numba is no part of what torch needs, and takes a moment to load
+            from calculemus.engine.torch_engine.attention_cpu import CpuAttention
+        except ImportError:
+            return ArenaAttention(arena, lanes)
+        return CpuAttention(arena, lanes)
+    return ArenaAttention(arena, lanes)
+
+
+class ArenaAttention:
+    """Attends over all pages at once; see ``Attention``."""
+
+    def __init__(self, arena: Arena, lanes: Lanes) -> None:
         self._arena = arena
-        self.plan: Plan | None = None
+        self._maker = LayoutMaker(lanes, arena)
+        self._layout: Layout | None = None
+
+    def start(self, plan: Plan) -> None:
+        """Lay out the step that comes next."""
+        self._layout = self._maker.make(plan)
 
     def __call__(
         self,
@@ -78,17 +104,17 @@ class ArenaAttention:
         softcap: float | None = None,
     ) -> Tensor:
         """Attend; see ``Attend``."""
-        plan = self.plan
-        assert plan is not None, "a step sets the plan before it runs the model"
+        layout = self._layout
+        assert layout is not None, "a step starts before it runs the model"
         all_keys, all_values = self._arena.keys[layer], self._arena.values[layer]
-        all_keys[plan.pages, :, :, plan.offsets] = keys
-        all_values[plan.pages, :, plan.offsets] = values
+        all_keys[layout.pages, :, :, layout.offsets] = keys
+        all_values[layout.pages, :, layout.offsets] = values
         out = queries.new_zeros(len(queries), queries.shape[1], values.shape[-1])
-        if plan.decoding is not None:
-            n, part = plan.n_decode, slice(plan.decoding.first, plan.decoding.last)
-            mask = plan.decoding.masks.get(window)
-            out[:n] = _decode(plan.decoding, queries[:n], all_keys[part], all_values[part], mask, softcap)
-        for group in plan.pieces:
+        if layout.decoding is not None:
+            n, part = layout.n_decode, slice(layout.decoding.first, layout.decoding.last)
+            mask = layout.decoding.masks.get(window)
+            out[:n] = _decode(layout.decoding, queries[:n], all_keys[part], all_values[part], mask, softcap)
+        for group in layout.pieces:
             mask = group.masks.get(window)
             out.index_copy_(
                 0, group.rows, _attend_pieces(group, queries, all_keys, all_values, mask, softcap)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from calculemus.engine.torch_engine.admission import Admission
 from calculemus.engine.torch_engine.arena import Arena
-from calculemus.engine.torch_engine.attention import ArenaAttention
+from calculemus.engine.torch_engine.attention import choose_attention
 from calculemus.engine.torch_engine.lanes import Lanes, Piece
 from calculemus.engine.torch_engine.plan import Planner
 from calculemus.engine.torch_engine.runner import Output, Runner
@@ -50,8 +50,8 @@ class Batcher:
         self._texts = machine.texts
         self._arena = machine.arena
         self._shapes = machine.shapes
-        self._attention = ArenaAttention(machine.arena)
         self._lanes = Lanes(machine.rows, machine.context, machine.arena.n_pages)
+        self._attention = choose_attention(machine.arena, self._lanes)
         self._planner = Planner(self._lanes, machine.arena, machine.shapes)
         self._is_anew = not machine.runner.uses_arena
         self.admission = Admission(self._lanes, machine.arena, machine.tree, not self._is_anew)
@@ -94,7 +94,7 @@ class Batcher:
             start = time.perf_counter()
             scored, targets = self._scored(pieces, rows, len(decoders))
             plan = self._planner.plan(decoders, pieces, scored)
-            self._attention.plan = plan
+            self._attention.start(plan)
             out = self._runner.run(plan, self._attention)
             drawn = self._draw(out, decoders)
             self._after_pieces(pieces, rows, out, _scores(out, len(decoders), targets), len(decoders))

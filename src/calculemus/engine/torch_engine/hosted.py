@@ -146,7 +146,7 @@ class PlainRunner(_Watched):
         wanted = plan.logit_rows if plan.logit_rows is not None else like.new_empty(0)
         logits = torch.zeros(len(wanted), sizes.vocab_size, device=like.device)
         offset = 0
-        for ids, n_new in plan.segments:
+        for ids, n_new in plan.segments():
             here = ((wanted >= offset) & (wanted < offset + n_new)).nonzero()[:, 0]
             # Each row is asked for once, however often padding repeats it: bits depend on how many there are.
             rows, places = torch.unique(wanted[here] - offset + len(ids) - n_new, return_inverse=True)

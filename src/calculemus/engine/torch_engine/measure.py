@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from calculemus.engine.torch_engine.arena import Arena, KvShape
-from calculemus.engine.torch_engine.attention import ArenaAttention, attend_to_self
+from calculemus.engine.torch_engine.attention import attend_to_self, choose_attention
 from calculemus.engine.torch_engine.lanes import Lanes, Piece
 from calculemus.engine.torch_engine.plan import Plan, Planner
 from calculemus.engine.torch_engine.runner import Runner, Sizes
@@ -26,16 +26,14 @@ def bare_plan(ids: Ids, device: torch.device) -> Plan:
     """Lay out tokens that stand alone, each at the start of its own sequence; all logits are wanted."""
     input_ids = torch.from_numpy(ids).to(device)
     return Plan(
-        n_tokens=len(ids),
-        n_decode=0,
+        ids=ids[:, None],
+        lanes=np.arange(len(ids)),
+        places=np.zeros(len(ids), np.int64),
+        n_decode=len(ids),
+        pieces=(),
         input_ids=input_ids,
         positions=torch.zeros_like(input_ids),
-        pages=torch.zeros_like(input_ids),
-        offsets=torch.zeros_like(input_ids),
-        decoding=None,
-        pieces=(),
         logit_rows=torch.arange(len(ids), device=device),
-        segments=[(ids[i : i + 1], 1) for i in range(len(ids))],
     )
 
 
@@ -55,7 +53,7 @@ class Bench:
         self.arena = Arena(shape, n_pages=n_all, n_places=0, dtype=dtype, device=device)
         self.lanes = Lanes(n_lanes, room, n_all)
         self.planner = Planner(self.lanes, self.arena, Shapes(row_counts(n_lanes * room)))
-        self.attention = ArenaAttention(self.arena)
+        self.attention = choose_attention(self.arena, self.lanes)
 
     def take(self, ids: Ids) -> int:
         """Give a sequence a lane."""
@@ -66,10 +64,10 @@ class Bench:
         lanes = np.array(decoders, np.int64)
         n_scored = sum(piece.n for piece in pieces)
         plan = self.planner.plan(lanes, pieces, len(lanes) + np.arange(n_scored))
+        self.attention.start(plan)
         self.lanes.length[lanes] += 1
         for piece in pieces:
             self.lanes.length[piece.lane] += piece.n
-        self.attention.plan = plan
         return plan
 
 
