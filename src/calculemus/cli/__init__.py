@@ -18,6 +18,7 @@ __all__ = ["app", "main", "run"]
 
 _COMMANDS = {
     "compare": ("calculemus.cli.compare:compare", "Compare systems on one problem set, in pairs."),
+    "curve": ("calculemus.cli.curve:curve", "Compare methods at equal sampled tokens, at several budgets."),
     "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
     "serve": ("calculemus.cli.serve:serve", "Serve a method as an OpenAI-compatible endpoint."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),

@@ -26,6 +26,7 @@ from calculemus.report.embed import Embedder, json_for_html
 from calculemus.report.tally import Tally
 from calculemus.study.comparison import Comparison, ProblemView
 from calculemus.study.costs import front_cost
+from calculemus.study.curve import Curve
 
 VEGA = ("vega/vega.min.js", "vega/vega-lite.min.js", "vega/vega-interpreter.js")
 SCRIPTS = ("tools.js", "plots.js", "data.js", "filters.js", "list.js", "trace.js", "detail.js", "report.js")
@@ -33,7 +34,11 @@ PLACE_OF_DATA = "<!--problems-->"
 
 
 def write_report(
-    path: Path, comparison: Comparison, problems: Iterable[ProblemView], title: str = ""
+    path: Path,
+    comparison: Comparison,
+    problems: Iterable[ProblemView],
+    title: str = "",
+    curve: Curve | None = None,
 ) -> None:
     """Write a comparison as one HTML file that needs nothing but a browser.
 
@@ -42,6 +47,7 @@ def write_report(
         comparison: The figures.
         problems: What the drill-down shows, read once; memory does not grow with their number.
         title: The page's heading; names the problem set where empty.
+        curve: Whose last comparison this is; drawn and tabled where given.
 
     Raises:
         OutputError: The file cannot be written.
@@ -50,7 +56,7 @@ def write_report(
         data = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115  # closed by the next line's block
     with data:
         tally = _embed(data, path, comparison, problems)
-        before, after = render(comparison, tally, title or _heading(comparison)).split(PLACE_OF_DATA)
+        before, after = render(comparison, tally, title or _heading(comparison), curve).split(PLACE_OF_DATA)
         data.seek(0)
         with replacing(path) as temporary, temporary.open("wb") as out:
             out.write(before.encode("utf-8", "replace"))
@@ -89,12 +95,14 @@ def _embed(out: BinaryIO, path: Path, comparison: Comparison, problems: Iterable
     return tally
 
 
-def render(comparison: Comparison, tally: Tally, title: str) -> str:
+def render(comparison: Comparison, tally: Tally, title: str, curve: Curve | None = None) -> str:
     """Return the page with ``PLACE_OF_DATA`` where the problems belong."""
     names = [system.name for system in comparison.systems]
     costs = plots.cost_names(comparison)
     pattern_rows, n_elsewhere = tables.patterns(tally, len(names))
     drawn = _plots(comparison, tally, costs)
+    if curve is not None:
+        drawn["curve"] = plots.curve_plot(curve)
     style, scripts = _asset("assets/report.css"), _scripts()
     template = _environment().get_template("page.html.j2")
     return template.render(
@@ -112,6 +120,7 @@ def render(comparison: Comparison, tally: Tally, title: str) -> str:
         patterns=pattern_rows,
         n_elsewhere=n_elsewhere,
         groups=tally.groups(),
+        curve=curve,
         plots=drawn,
         facts=json_for_html(_facts(comparison, tally, drawn)),
         policy=_policy(style, scripts),
@@ -186,6 +195,10 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=words.percent, points=words.points, p_value=words.p_value, short=words.short
+        percent=words.percent,
+        points=words.points,
+        p_value=words.p_value,
+        short=words.short,
+        quantity=words.quantity,
     )
     return environment

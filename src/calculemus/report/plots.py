@@ -14,6 +14,7 @@ from calculemus.report.tally import Tally
 from calculemus.report.words import COST_TITLES, letter, p_value, percent, points, quantity, short
 from calculemus.stats.proportion import wilson
 from calculemus.study.comparison import Comparison, PairResult, SystemResult
+from calculemus.study.curve import Curve
 
 Spec = dict[str, Any]
 
@@ -199,6 +200,44 @@ def cost_plot(comparison: Comparison, cost: str) -> Spec:
             {"mark": {**point, "filled": False}, "encoding": drawn},
             {"transform": filled, "mark": {**point, "filled": True}, "encoding": drawn},
             {"mark": label, "encoding": {"y": y, "text": {"field": "letter"}}},
+        ],
+    )
+
+
+def curve_plot(curve: Curve) -> Spec:
+    """Draw accuracy against sampled tokens, a line for each method, in the colours of the last comparison."""
+    labels = list(_labels(curve.comparisons[-1]).values())
+    rows = [
+        {
+            "system": label,
+            "tokens": point.tokens,
+            "accuracy": 100 * point.system.accuracy,
+            "low": 100 * point.system.ci_low,
+            "high": 100 * point.system.ci_high,
+            "text": f"{point.system.name}: {percent(point.system.accuracy)} at {quantity(point.tokens)}",
+        }
+        for method, label in zip(curve.methods, labels, strict=True)
+        for point in curve.points(method)
+    ]
+    x = {
+        "field": "tokens",
+        "type": "quantitative",
+        "title": "Sampled tokens, kept and discarded, mean per problem",
+        "scale": {"type": "log", "nice": False, "padding": 20},
+        "axis": {"format": "~s", "grid": False, "tickCount": 6},
+    }
+    y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False}, "title": "Accuracy, %"}
+    drawn = {"y": y, "tooltip": {"field": "text"}}
+    bar = {"type": "rule", "strokeWidth": 2, "opacity": 0.25}
+    return _spec(
+        rows,
+        "Accuracy against sampled tokens, a line for each method",
+        height=380,
+        encoding={"x": x, "color": _colour(labels)},
+        layer=[
+            {"mark": bar, "encoding": {**drawn, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
+            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": drawn},
+            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}, "encoding": drawn},
         ],
     )
 
