@@ -97,8 +97,9 @@ def test_broken_and_double_cards_are_faults_and_the_others_work(tmp_path) -> Non
 
 
 def test_a_built_method_takes_the_place_of_a_planned_one(tmp_path) -> None:
-    path = add(tmp_path / "mine", "ovm")
-    assert read_catalog(path).get("ovm").path == path
+    planned = next(card.id for card in read_catalog().cards if not card.entry)
+    path = add(tmp_path / "mine", planned)
+    assert read_catalog(path).get(planned).path == path
 
 
 def test_cards_come_from_a_variable_and_from_the_users_folder(tmp_path, monkeypatch) -> None:

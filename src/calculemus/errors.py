@@ -162,6 +162,17 @@ class EngineCapabilityError(EngineError):
     """A request, or an option of it, is of a kind that the engine does not have."""
 
 
+class BadRequestError(CalculemusError, ValueError):
+    """A request to a server that cannot be taken; ``field`` names where it is wrong."""
+
+    def __init__(self, message: str, field: str | None = None) -> None:
+        super().__init__(message, field)
+        self.field = field
+
+    def __str__(self) -> str:
+        return self.args[0]
+
+
 class BudgetExceededError(CalculemusError, RuntimeError):
     """A request could cost more than is left of the budget; it was not sent."""
 

@@ -57,7 +57,7 @@ def test_every_budget_has_its_own_paired_comparison(drawn) -> None:
 
 
 def test_the_page_draws_a_line_for_each_method(drawn) -> None:
-    from calculemus.report.plots import curve_plot
+    from calculemus.report.curve_plot import curve_plot
 
     rows = curve_plot(drawn)["data"]["values"]
     assert len(rows) == len(METHODS) * 2

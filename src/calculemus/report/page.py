@@ -22,6 +22,7 @@ from calculemus.errors import OutputError
 from calculemus.events import track
 from calculemus.files import replacing
 from calculemus.report import plots, tables, words
+from calculemus.report.curve_plot import curve_plot
 from calculemus.report.embed import Embedder, json_for_html
 from calculemus.report.tally import Tally
 from calculemus.study.comparison import Comparison, ProblemView
@@ -102,7 +103,7 @@ def render(comparison: Comparison, tally: Tally, title: str, curve: Curve | None
     pattern_rows, n_elsewhere = tables.patterns(tally, len(names))
     drawn = _plots(comparison, tally, costs)
     if curve is not None:
-        drawn["curve"] = plots.curve_plot(curve)
+        drawn["curve"] = curve_plot(curve)
     style, scripts = _asset("assets/report.css"), _scripts()
     template = _environment().get_template("page.html.j2")
     return template.render(

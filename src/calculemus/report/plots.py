@@ -14,7 +14,6 @@ from calculemus.report.tally import Tally
 from calculemus.report.words import COST_TITLES, letter, p_value, percent, points, quantity, short
 from calculemus.stats.proportion import wilson
 from calculemus.study.comparison import Comparison, PairResult, SystemResult
-from calculemus.study.curve import Curve
 
 Spec = dict[str, Any]
 
@@ -24,7 +23,7 @@ LOG_FROM = 20.0  # costs that differ by more are drawn on a logarithmic axis
 
 def interval_plot(comparison: Comparison) -> Spec:
     """Draw every system's accuracy with its interval, and the baseline as a dashed line."""
-    labels = _labels(comparison)
+    labels = labels_of(comparison)
     rows = [
         {
             "system": labels[s.name],
@@ -47,7 +46,7 @@ def interval_plot(comparison: Comparison) -> Spec:
 
 def difference_plot(comparison: Comparison) -> Spec | None:
     """Draw every other system's paired difference to the baseline; None where there is nothing to draw."""
-    labels = _labels(comparison)
+    labels = labels_of(comparison)
     pairs = {pair.b: pair for pair in comparison.pairs if pair.a == comparison.baseline}
     rows = [_difference_row(pairs[name], label) for name, label in labels.items() if name in pairs]
     if not rows:
@@ -93,11 +92,11 @@ def steps_plot(comparison: Comparison, tally: Tally) -> Spec | None:
     y = {"field": "accuracy", "type": "quantitative", "scale": {"domain": [0, 100]}, "title": "Accuracy, %"}
     ends = {"y": {**y, "field": "low"}, "y2": {"field": "high"}, "tooltip": {"field": "text"}}
     point = {"y": y, "tooltip": {"field": "text"}}
-    return _spec(
+    return make_spec(
         rows,
         "Accuracy by the number of steps of the worked solution",
         height=300,
-        encoding={"x": x, "color": _colour(list(_labels(comparison).values()))},
+        encoding={"x": x, "color": colour_of(list(labels_of(comparison).values()))},
         layer=[
             {"mark": {"type": "line", "strokeWidth": 1.5, "opacity": 0.4}, "encoding": {"y": y}},
             {"mark": {"type": "rule", "strokeWidth": 2, "opacity": 0.55}, "encoding": ends},
@@ -108,7 +107,7 @@ def steps_plot(comparison: Comparison, tally: Tally) -> Spec | None:
 
 def _steps_rows(comparison: Comparison, tally: Tally) -> Iterator[dict[str, Any]]:
     """Give every system its own place beside a group's tick, so that intervals do not hide each other."""
-    labels = _labels(comparison)
+    labels = labels_of(comparison)
     gap = min(0.14, 0.7 / len(labels))
     for position, group in enumerate(tally.groups()):
         for index, system in enumerate(comparison.systems):
@@ -153,7 +152,7 @@ def front(comparison: Comparison, cost: str) -> list[SystemResult]:
 
 def cost_plot(comparison: Comparison, cost: str) -> Spec:
     """Draw accuracy against one cost; systems on the front are filled, a line is the best for its cost."""
-    labels = _labels(comparison)
+    labels = labels_of(comparison)
     systems = [system for system in comparison.systems if cost in system.cost]
     on_front = front(comparison, cost)
     best = accumulate((s.accuracy for s in on_front), max)
@@ -184,9 +183,9 @@ def cost_plot(comparison: Comparison, cost: str) -> Spec:
     filled = [{"filter": "datum.front"}]
     line = {"type": "line", "style": "quiet", "interpolate": "step-after", "strokeDash": [4, 3]}
     point = {"type": "point", "size": 110, "strokeWidth": 2, "opacity": 1}
-    drawn = {"y": y, "color": _colour(list(labels.values())), "tooltip": {"field": "text"}}
+    drawn = {"y": y, "color": colour_of(list(labels.values())), "tooltip": {"field": "text"}}
     label = {"type": "text", "align": "left", "dx": 9, "dy": -9}
-    return _spec(
+    return make_spec(
         rows,
         f"Accuracy against {title.lower()}",
         height=300,
@@ -200,44 +199,6 @@ def cost_plot(comparison: Comparison, cost: str) -> Spec:
             {"mark": {**point, "filled": False}, "encoding": drawn},
             {"transform": filled, "mark": {**point, "filled": True}, "encoding": drawn},
             {"mark": label, "encoding": {"y": y, "text": {"field": "letter"}}},
-        ],
-    )
-
-
-def curve_plot(curve: Curve) -> Spec:
-    """Draw accuracy against sampled tokens, a line for each method, in the colours of the last comparison."""
-    labels = list(_labels(curve.comparisons[-1]).values())
-    rows = [
-        {
-            "system": label,
-            "tokens": point.tokens,
-            "accuracy": 100 * point.system.accuracy,
-            "low": 100 * point.system.ci_low,
-            "high": 100 * point.system.ci_high,
-            "text": f"{point.system.name}: {percent(point.system.accuracy)} at {quantity(point.tokens)}",
-        }
-        for method, label in zip(curve.methods, labels, strict=True)
-        for point in curve.points(method)
-    ]
-    x = {
-        "field": "tokens",
-        "type": "quantitative",
-        "title": "Sampled tokens, kept and discarded, mean per problem",
-        "scale": {"type": "log", "nice": False, "padding": 20},
-        "axis": {"format": "~s", "grid": False, "tickCount": 6},
-    }
-    y = {"field": "accuracy", "type": "quantitative", "scale": {"zero": False}, "title": "Accuracy, %"}
-    drawn = {"y": y, "tooltip": {"field": "text"}}
-    bar = {"type": "rule", "strokeWidth": 2, "opacity": 0.25}
-    return _spec(
-        rows,
-        "Accuracy against sampled tokens, a line for each method",
-        height=380,
-        encoding={"x": x, "color": _colour(labels)},
-        layer=[
-            {"mark": bar, "encoding": {**drawn, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
-            {"mark": {"type": "line", "strokeWidth": 2}, "encoding": drawn},
-            {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}, "encoding": drawn},
         ],
     )
 
@@ -269,8 +230,8 @@ def _dot_plot(
         "title": None,
         "axis": {"grid": True, "labelLimit": 260},
     }
-    drawn = {"y": y, "color": _colour(labels), "tooltip": {"field": "text"}}
-    return _spec(
+    drawn = {"y": y, "color": colour_of(labels), "tooltip": {"field": "text"}}
+    return make_spec(
         rows,
         titles[1],
         height=ROW_HEIGHT * len(labels),
@@ -288,17 +249,18 @@ def _dot_plot(
     )
 
 
-def _colour(labels: list[str]) -> Spec:
+def colour_of(labels: list[str]) -> Spec:
     """Give every system the colour of its place, in every plot; the page has the legend."""
     return {"field": "system", "type": "nominal", "scale": {"domain": labels}, "legend": None}
 
 
-def _labels(comparison: Comparison) -> dict[str, str]:
+def labels_of(comparison: Comparison) -> dict[str, str]:
     """Return by name what the plots call each system: its letter keeps shortened names apart."""
     return {s.name: f"{letter(i)}  {short(s.name)}" for i, s in enumerate(comparison.systems)}
 
 
-def _spec(rows: list[dict[str, Any]], description: str, **rest: Any) -> Spec:
+def make_spec(rows: list[dict[str, Any]], description: str, **rest: Any) -> Spec:
+    """Return a specification as wide as its place, with the rows as its data."""
     return {
         "$schema": "https://vega.github.io/schema/vega-lite/v6.json",
         "description": description,

@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from calculemus.cost import Budget, Cost
+from calculemus.errors import BadRequestError
 from calculemus.events import Step
 from calculemus.serving.desk import Desk, Order
 from calculemus.serving.wire import (
     MOST_CHARACTERS,
     Asked,
-    BadRequestError,
     event,
     finish_reason,
     message,
@@ -71,36 +72,37 @@ def make_app(service: Service) -> Starlette:
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/completions", complete, methods=["POST"]),
         ],
-        exception_handlers={_RefusedError: _refusal, 404: _missing, 405: _missing},
+        exception_handlers={BadRequestError: _bad, HTTPException: _refused},
     )
 
 
-class _RefusedError(Exception):
-    def __init__(self, status: int, text: str, kind: str, field: str | None = None) -> None:
-        super().__init__(text)
-        self.status = status
-        self.body = {"error": {"message": text, "type": kind, "param": field, "code": None}}
+_KINDS = {401: "authentication_error", 500: "server_error"}
 
 
-async def _refusal(request: Request, error: Exception) -> Response:
+def _error(text: str, status: int, field: str | None = None) -> dict[str, Any]:
+    kind = _KINDS.get(status, "invalid_request_error")
+    return {"error": {"message": text, "type": kind, "param": field, "code": None}}
+
+
+async def _bad(request: Request, error: Exception) -> Response:
     del request
-    assert isinstance(error, _RefusedError), "the handler is registered for these alone"
-    return JSONResponse(error.body, error.status)
+    field = error.field if isinstance(error, BadRequestError) else None
+    return JSONResponse(_error(str(error), 400, field), 400)
 
 
-async def _missing(request: Request, error: Exception) -> Response:
-    del error
-    there = "POST /v1/chat/completions, POST /v1/completions and GET /v1/models"
-    text = f"{request.method} {request.url.path} is not served; there are {there}"
-    return await _refusal(request, _RefusedError(404, text, "invalid_request_error"))
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException), "the handler is registered for these alone"
+    text = error.detail
+    if error.status_code in (404, 405):
+        there = "POST /v1/chat/completions, POST /v1/completions and GET /v1/models"
+        text = f"{request.method} {request.url.path} is not served; there are {there}"
+    return JSONResponse(_error(text, error.status_code), error.status_code)
 
 
 def _admit(request: Request, service: Service) -> None:
     sent = request.headers.get("authorization", "").removeprefix("Bearer ")
     if service.key is not None and not hmac.compare_digest(sent.encode(), service.key.encode()):
-        raise _RefusedError(
-            401, "the key is missing or wrong; send it as a bearer token", "authentication_error"
-        )
+        raise HTTPException(401, "the key is missing or wrong; send it as a bearer token")
 
 
 async def _read(request: Request, service: Service) -> Asked:
@@ -108,18 +110,18 @@ async def _read(request: Request, service: Service) -> Asked:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != "application/json":  # also keeps out forms of web pages, which may not send this
         text = f"the content type is '{kind}'; expected application/json"
-        raise _RefusedError(415, text, "invalid_request_error")
+        raise HTTPException(415, text)
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
         if len(body) > MOST_BYTES:
             text = f"the request has more than {MOST_BYTES} bytes; expected fewer"
-            raise _RefusedError(413, text, "invalid_request_error")
+            raise HTTPException(413, text)
     try:
-        return read_request(json.loads(bytes(body)), service.budget)
-    except (ValueError, RecursionError) as error:  # JSON that is none, or a field that is wrong
-        field = error.field if isinstance(error, BadRequestError) else None
-        raise _RefusedError(400, str(error), "invalid_request_error", field) from error
+        decoded = json.loads(bytes(body))
+    except (ValueError, RecursionError) as error:
+        raise BadRequestError(f"reading the request: it is no JSON: {error}") from error
+    return read_request(decoded, service.budget)
 
 
 async def _answer(request: Request, service: Service, kind: str) -> Response:
@@ -161,7 +163,7 @@ async def _whole(
                     return Response(status_code=499)
                 continue
             if isinstance(what, Exception):
-                raise _RefusedError(500, f"the engine broke down: {what}", "server_error") from what
+                raise HTTPException(500, f"the engine broke down: {what}") from what
             if isinstance(what, Solution):
                 found[sample] = what
     finally:
@@ -205,9 +207,7 @@ async def _stream(
                 break
             else:
                 broken = f"the engine broke down: {what}"
-                yield event(
-                    {"error": {"message": broken, "type": "server_error", "param": None, "code": None}}
-                )
+                yield event(_error(broken, 500))
                 return
         refusal = {"refusal": what.failure} if what.failure else {}
         yield part({"content": what.answer or "", **refusal})

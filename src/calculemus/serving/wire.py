@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from calculemus.cost import Budget, Cost
-from calculemus.errors import CalculemusError
+from calculemus.errors import BadRequestError
 from calculemus.solution import Solution
 
 MOST_ANSWERS = 128
@@ -29,14 +29,6 @@ _HEEDED = frozenset(
 )
 _REFUSED = ("tools", "functions", "response_format", "logprobs", "audio", "echo", "suffix")
 """Fields that ask for something that no solver gives, so that leaving them out would mislead."""
-
-
-class BadRequestError(CalculemusError, ValueError):
-    """A request that cannot be taken; ``field`` names where it is wrong."""
-
-    def __init__(self, message: str, field: str | None = None) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 @dataclass(frozen=True, slots=True)
