@@ -11,16 +11,17 @@ from calculemus.claims.history import newest, read_results
 from calculemus.claims.lab import StudyLab
 from calculemus.claims.run import run_claim
 from calculemus.claims.status import entries
-from calculemus.claims.writing import write_results
+from calculemus.claims.writing import check_results, write_results
 from calculemus.engine.judged import JudgedEngine
 from calculemus.engine.scripted import ScriptedEngine
-from calculemus.errors import CardError, ClaimError
+from calculemus.errors import CardError, ClaimError, OutputError
 from calculemus.problem import Problem
 from calculemus.problems.problemset import ProblemSet
 from calculemus.store import Store
 
 CATALOG = read_catalog()
 IDS = [card.id for card in CATALOG if claim_path(card)]
+IN_FAMILIES = ("evo_merge", "layer_swap", "portllm", "reasoning_vector")  # their arms are trained
 SUMS = ProblemSet("sums", tuple(Problem(f"s{i}", f"{i} + {i}?", str(2 * i)) for i in range(10)))
 
 
@@ -53,6 +54,7 @@ def test_a_smoke_claim_runs_twice_alike_and_its_control_is_undecided(store, name
     assert first["control"]["verdict"] == "undecided"
     assert first["effects"]
     assert all(effect["n"] > 1 for effect in first["effects"])
+    assert name not in IN_FAMILIES or {effect["n"] for effect in first["effects"]} == {2}
     json.dumps(first)
 
 
@@ -147,6 +149,30 @@ def test_results_are_written_for_people_too(tmp_path) -> None:
     text = (tmp_path / "claims.md").read_text("utf-8")
     assert "| `vote` | b\\|a (m) |" in text
     assert "**holds**" in text
+
+
+@pytest.mark.parametrize("ending", ["json", "md"])
+def test_results_are_added_to_those_that_a_file_has(tmp_path, ending) -> None:
+    every = [record("cot"), record("pal", "holds"), record("vote", "undecided")]
+    write_results(tmp_path / f"whole.{ending}", every)
+    path = tmp_path / f"parts.{ending}"
+    write_results(path, [record("vote", "undecided"), record("pal", "does not hold")])
+    for one in (record("cot"), record("pal", "holds"), record("vote", "undecided")):
+        write_results(path, [one])
+    assert path.read_bytes() == (tmp_path / f"whole.{ending}").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("a.json", '{"id": 1}'), ("a.json", "[3]"), ("a.json", "[{}]"), ("a.json", "no"), ("a.md", "# Mine\n")],
+)
+def test_a_file_with_something_else_in_it_is_left_alone(tmp_path, name, text) -> None:
+    path = tmp_path / name
+    path.write_text(text)
+    for refuse in (check_results, lambda path: write_results(path, [record()])):
+        with pytest.raises(OutputError, match="there is something else in it"):
+            refuse(path)
+    assert path.read_text() == text
 
 
 @pytest.mark.parametrize(

@@ -138,6 +138,14 @@ def test_a_claim_is_run_kept_and_shown(mine, capsys, tmp_path) -> None:
     assert "holds: beads 1 against fingers 0" in out(capsys, "show", "abacus", "--path", mine)
 
 
+def test_a_file_for_results_that_is_none_is_named_before_anything_runs(mine, capsys, tmp_path) -> None:
+    (tmp_path / "notes.md").write_text("# Notes\n")
+    assert run(["claim", "abacus", "--path", str(mine), "--out", str(tmp_path / "notes.md")]) == 2
+    shown = capsys.readouterr()
+    assert "there is something else in it" in " ".join(shown.err.split())
+    assert "abacus: HOLDS" not in shown.out
+
+
 def test_a_claim_may_name_a_solver_of_the_same_folder(mine, capsys) -> None:
     (mine / "abacus.py").write_text(
         "from dataclasses import dataclass\nfrom calculemus.solving.cot import Cot\n\n\n"

@@ -111,6 +111,38 @@ def test_a_constant_has_no_spread_and_two_problems_fall_back_to_student():
     assert math.isfinite(one_differs.high)
 
 
+@pytest.mark.parametrize("n", [2, 4, 7])
+def test_under_eight_units_a_difference_has_students_interval(n):
+    a, b = Rng(14).generator().normal(size=(2, n))
+    estimate = compare(a, b)
+    interval = reference.ttest_rel(b, a).confidence_interval()
+    assert (estimate.low, estimate.high) == pytest.approx((interval.low, interval.high), rel=1e-10)
+    assert estimate.method == "paired Student's t"
+    clustered = compare(np.repeat(a, 3), np.repeat(b, 3), clusters=np.repeat(np.arange(n), 3))
+    assert (clustered.low, clustered.high) == pytest.approx((interval.low, interval.high), rel=1e-10)
+    assert clustered.method == f"paired Student's t, {n} clusters"
+
+
+def test_from_eight_units_on_there_are_resamples():
+    x = Rng(15).generator().normal(size=8)
+    assert compare(np.zeros(8), x).method == "paired bootstrap-t"
+    assert mean(x).method == "bootstrap-t"
+    assert mean(x[:7]).method == "Student's t"
+
+
+def test_four_normal_units_are_covered_at_95_percent():
+    draws = Rng(16).generator().normal(size=(4000, 4))
+    held = [found.low <= 0 <= found.high for found in (compare(np.zeros(4), row) for row in draws)]
+    assert np.mean(held) == pytest.approx(0.95, abs=0.014)  # four standard errors
+
+
+def test_few_units_that_are_alike_have_no_spread_and_one_cluster_is_refused():
+    alike = compare([0.0, 1.0, 2.0, 3.0], [0.5, 1.5, 2.5, 3.5])
+    assert (alike.low, alike.high, alike.method) == (0.5, 0.5, "paired no spread")
+    with pytest.raises(StatisticsError, match="all 4 problems are in the cluster 'a'"):
+        compare([0.0, 1.0, 2.0, 3.0], [0.5, 1.0, 2.5, 3.0], clusters=["a"] * 4)
+
+
 def test_a_quantity_prints_as_it_is():
     assert str(mean([3.0, 3.0, 3.0])) == "3 [3, 3] (n=3, no spread)"
 

@@ -6,7 +6,7 @@ from itertools import islice
 from transformers import PreTrainedTokenizerBase
 
 from calculemus.problems.generated import Generated, Spec
-from calculemus.tiny.data import Mixture, collate, encode, examples, steps
+from calculemus.tiny.data import Mixture, collate, encode, examples, rehearsed, steps
 
 MIXTURE = Mixture(levels=(1, 2), weights=(1.0, 3.0), programs=0.25)
 
@@ -74,3 +74,24 @@ def test_a_step_has_short_rows_together_and_all_lengths(tokenizer: PreTrainedTok
         assert widths == sorted(widths)
         padded = sum(batch.input_ids.numel() for batch in step)
         assert sum(batch.tokens for batch in step) > 0.85 * padded
+
+
+OLD = Mixture(levels=(4,), weights=(1.0,), programs=0.0)
+
+
+def test_a_share_of_the_rows_is_rehearsed(tokenizer: PreTrainedTokenizerBase) -> None:
+    old, new = ({tuple(e.ids) for e in examples(m, tokenizer, 0)} for m in (OLD, MIXTURE))
+    rows = [
+        tuple(row[row != 1].tolist())
+        for step in islice(steps(MIXTURE, tokenizer, rows=128, parts=4, old=OLD, rehearsal=0.25), 16)
+        for batch in step
+        for row in batch.input_ids
+    ]
+    assert len(rows) == 2048
+    assert sum(row in old for row in rows) == 512
+    assert sum(row in new for row in rows) == 1536
+
+
+def test_with_nothing_or_all_to_rehearse_a_chunk_is_as_without(tokenizer: PreTrainedTokenizerBase) -> None:
+    for rehearsal, mixture in ((0.0, MIXTURE), (1.0, OLD)):
+        assert rehearsed(MIXTURE, OLD, rehearsal, tokenizer, 2) == examples(mixture, tokenizer, 2)

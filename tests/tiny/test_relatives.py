@@ -10,7 +10,7 @@ from calculemus.errors import InvalidParameterError
 from calculemus.tiny import RELATIVES, relative
 from calculemus.tiny.data import Mixture
 from calculemus.tiny.kept import cache_folder
-from calculemus.tiny.relatives import KINDS, Relative, key, make
+from calculemus.tiny.relatives import KINDS, REHEARSED, Relative, key, make
 from calculemus.tiny.train import Recipe
 
 QUICK = Relative(Mixture(levels=(1,), weights=(1.0,)), Recipe(steps=2, rows=8, parts=1))
@@ -55,9 +55,23 @@ def test_a_key_depends_on_the_weights_and_on_every_setting(small_folder: Path, t
         Relative(Mixture(levels=(1,), weights=(1.0,), seed=1), QUICK.recipe),
         Relative(QUICK.mixture, Recipe(steps=3, rows=8, parts=1)),
         Relative(QUICK.mixture, QUICK.recipe, is_fresh=True),
+        Relative(QUICK.mixture, QUICK.recipe, rehearsal=0.5),
     ]
     keys = {key(QUICK, small_folder), key(QUICK, made), *(key(other, small_folder) for other in others)}
-    assert len(keys) == 5
+    assert len(keys) == 6
+
+
+def test_a_relative_that_only_rehearses_learns_what_the_base_did(small_folder: Path, tmp_path: Path) -> None:
+    rehearsing = make("all", Relative(QUICK.mixture, QUICK.recipe, rehearsal=1.0), small_folder, tmp_path)
+    learning = make("none", Relative(REHEARSED, QUICK.recipe), small_folder, tmp_path)
+    quick = make("quick", QUICK, small_folder, tmp_path)
+    weights = [load_file(folder / "model.safetensors") for folder in (rehearsing, learning, quick)]
+    assert all(weights[0][name].equal(weights[1][name]) for name in weights[0])
+    assert any(not weights[0][name].equal(weights[2][name]) for name in weights[0])
+
+
+def test_every_expert_rehearses() -> None:
+    assert {name for name, kind in KINDS.items() if not 0 < kind.rehearsal < 1} == {"drafter"}
 
 
 def test_training_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:

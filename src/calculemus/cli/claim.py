@@ -40,14 +40,17 @@ def claim(
         data: The folder of named sets; by default CALCULEMUS_DATA, then the hub.
         path: A folder with cards of your own, or a card.
         store: The results store; by default $CALCULEMUS_STORE, else one in the user's data folder.
-        out: A file to write the results to as JSON; with the ending .md, as a table for people. May be given
-            several times.
+        out: A file to write the results to as JSON; with the ending .md, as a table for people. What it has
+            of other methods stays. May be given several times.
         as_json: Print JSON.
     """
     from calculemus.claims.lab import StudyLab
     from calculemus.claims.result import result_record
     from calculemus.claims.run import run_claim
+    from calculemus.claims.writing import check_results, write_results
 
+    for file in out:
+        check_results(file)
     catalog = read_catalog(*path)
     chosen = _chosen(catalog, ids, every)
     warn_of_faults(catalog)
@@ -63,8 +66,6 @@ def claim(
             if not as_json:
                 print_claim(record)
     for file in out:
-        from calculemus.claims.writing import write_results
-
         write_results(file, records)
     if as_json:
         print_json(records)

@@ -2,12 +2,13 @@
 
 The languages share their digits and differ in their words and in the order of these: 12+34=46 in the first
 is p12,34:46 in the second. The base has seen both. One expert learns sums in the first language, the other
-one other things in the second, and what they become together is asked for sums in the second.
+one other things in the second, and what they become together is asked for sums in the second. Units are
+families of such models, each with weights and rows of its own.
 """
 
 import copy
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +16,7 @@ import torch
 
 from calculemus.checkpoint import Checkpoint
 from calculemus.claim import Claim, Contrast, Lab, Measured
-from calculemus.merging.contest import across_seeds, merge, outcomes, scores
+from calculemus.merging.contest import by_family, merge, n_families, scores
 from calculemus.merging.in_memory import merge_in_memory
 from calculemus.merging.layer_swap import LayerSwap, keep_most, sweep
 from calculemus.merging.structure import plan_edit
@@ -67,7 +68,7 @@ class Setting:
 
 _SMALL = Setting(ArithRecipe(base_steps=400, expert_steps=100, lr=5e-4, n_layers=4))
 _SMOKE = Setting(
-    ArithRecipe(base_steps=80, expert_steps=20, d_model=32, n_layers=3), sums=("max",), others=("copy",)
+    ArithRecipe(base_steps=20, expert_steps=10, d_model=16, n_layers=3), sums=("max",), others=("copy",)
 )
 
 
@@ -154,13 +155,13 @@ def measure(arm: str, contrast: Contrast, lab: Lab) -> Measured:
     """Ask the model of an arm for sums in the second language."""
     setting = _SMOKE if lab.size == "smoke" else _SMALL
 
-    def measured(seed: int) -> Mapping[str, float]:
+    def accuracy(seed: int) -> float:
         experts = family(replace(setting, recipe=replace(setting.recipe, seed=seed)))
         if contrast.on:
             experts = replace(experts, experts=experts.experts[:1] * 2)
-        return outcomes(experts, weights(arm, experts))
+        return mean_accuracy(scores(experts, weights(arm, experts)))
 
-    return across_seeds(lab.seeds, measured)
+    return by_family(lab, n_families(lab, "sums"), accuracy)
 
 
 CLAIM = Claim((FROM_AVERAGE, FROM_LANGUAGE, FROM_MATH, FROM_BASE, CHOSEN), control=CONTROL, measure=measure)

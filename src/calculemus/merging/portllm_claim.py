@@ -1,7 +1,8 @@
 """An adapter carried over to a base that was trained on, against none, a new one, and bases further away.
 
 The base learns small sums; the adapter teaches it to reverse digits, which the base never saw. Updates of the
-base go on with what it learned before, for longer and longer; the last one is trained from other weights.
+base go on with what it learned before, for longer and longer; in place of the last one there is the base of
+the next family, which began with other weights. Units are families, each with weights and rows of its own.
 """
 
 import copy
@@ -16,7 +17,7 @@ from calculemus.checkpoint import Checkpoint, with_adapter
 from calculemus.claim import Claim, Contrast, Lab, Measured
 from calculemus.cost import Cost
 from calculemus.merging.bench_cost import taking
-from calculemus.merging.contest import across_seeds
+from calculemus.merging.contest import by_family, n_families
 from calculemus.merging.dealing import ONE, OTHER, deal, dealt
 from calculemus.merging.in_memory import merge_in_memory
 from calculemus.merging.plan import plan_merge
@@ -29,13 +30,15 @@ from calculemus.tiny.save import save
 from calculemus.tuning.fitting import Fit, fit_through
 from calculemus.tuning.low_rank import LowRank, adapting
 from calculemus.tuning.tasks import measure as measure_tasks
+from calculemus.tuning.threads import one_thread
 from calculemus.tuning.weights import Weights, carrying, read_weights
 
+_VERSION = 1  # raised when the same settings would make other weights
 NEW = "reverse"
 ALONE, AGAIN, CARRIED = "the new base alone", "an adapter trained on the new base", "portllm"
 KEPT = 0.9
 MOST = f"{KEPT:.0%} of the gain of an adapter trained on the new base"
-# Steps of an update and its highest rate; None for a base of other first weights.
+# Steps of an update and its highest rate; None for the base of the next family.
 UPDATES: dict[str, tuple[int, float] | None] = {
     "a small update": (50, 5e-4),
     "a long update": (100, 1e-3),
@@ -54,10 +57,11 @@ BETTER = tuple(Contrast(f"the carried adapter against none, {on}", ALONE, CARRIE
 
 
 class _Models:
-    """The models of one seed; each is trained when first asked for, and kept."""
+    """The models of one family; each is trained when first asked for, and kept."""
 
     def __init__(self, seed: int, size: str) -> None:
         is_tiny = size == "smoke"
+        self._size = size
         self._recipe = ArithRecipe(d_model=16 if is_tiny else 64, experts=(), seed=seed)
         self._share = 0.03 if is_tiny else 1.0  # of all steps
         self._fit = Fit(steps=self._steps(150), optimizer="adamw", lr=5e-3, warmup=10, weight_decay=0.0)
@@ -66,18 +70,24 @@ class _Models:
         return max(5, round(self._share * n))
 
     def _folder(self, name: str, make: Callable[[Path], None]) -> Path:
-        made = digest([self._recipe.params(), self._share, self._fit.params(), UPDATES])
-        return kept(f"portllm-{name.replace(' ', '-')}-{made[:16]}", make)
+        made = digest([self._recipe.params(), self._share, self._fit.params(), UPDATES, _VERSION])
+
+        def train(folder: Path) -> None:
+            with one_thread():
+                make(folder)
+
+        return kept(f"portllm-{name.replace(' ', '-')}-{made[:16]}", train)
 
     def base(self, update: str = "") -> Checkpoint:
         """Return the old base, or an updated one."""
+        if update and UPDATES[update] is None:
+            return _Models(self._recipe.seed + 1, self._size).base()
         return Checkpoint.open(self._folder(update or "base", lambda folder: self._train(update, folder)))
 
     def _train(self, update: str, folder: Path) -> None:
         settings = UPDATES.get(update)
         if settings is None:
-            model = fresh(replace(self._recipe, seed=self._recipe.seed + bool(update)))
-            fit = Fit(steps=self._steps(300))
+            model, fit = fresh(self._recipe), Fit(steps=self._steps(300))
         else:
             model = load(self.base())
             fit = Fit(steps=self._steps(settings[0]), optimizer="adamw", lr=settings[1], warmup=10)
@@ -124,20 +134,20 @@ def measure(arm: str, contrast: Contrast, lab: Lab) -> Measured:
         return _most(measure(ALONE, contrast, lab), measure(AGAIN, contrast, lab))
     seconds = []
 
-    def outcomes(seed: int) -> dict[str, float]:
+    def accuracy(seed: int) -> float:
         models = _Models(seed, lab.size)
         found, taken = weights(arm, contrast.on, models)
         seconds.append(taken)
         model = load(models.base())
         with carrying(model, found):
-            return dict(measure_tasks(model, [skill(NEW)], "test")[NEW].outcomes)
+            return measure_tasks(model, [skill(NEW)], "test")[NEW].accuracy
 
-    measured = across_seeds(lab.seeds, outcomes)
+    measured = by_family(lab, n_families(lab, "sums"), accuracy)
     return replace(measured, cost=Cost(seconds_engine=sum(seconds)))
 
 
 def _most(alone: Measured, again: Measured) -> Measured:
-    """Return for each row what it would be worth if most of the gain were kept.
+    """Return for each family what it would come to with most of the gain.
 
     Two adapters that teach nothing are equal, too; against this a carried one must have taught something.
     """

@@ -1,7 +1,8 @@
 """A reasoning vector on small sums: added to another model, subtracted from it, and a random one instead.
 
 One base is fine-tuned on sums and differences, and then reinforced on the same problems: that is the vector.
-The target is the same base, fine-tuned on other things. Reinforcement is rejection sampling.
+The target is the same base, fine-tuned on other things. Reinforcement is rejection sampling. Units are such
+families of four models, each with weights and rows of its own.
 """
 
 import copy
@@ -14,7 +15,7 @@ import torch
 
 from calculemus.checkpoint import Checkpoint
 from calculemus.claim import Claim, Contrast, Lab, Measured
-from calculemus.merging.contest import across_seeds, joined
+from calculemus.merging.contest import by_family, n_families
 from calculemus.merging.contest import method as named
 from calculemus.merging.dealing import ONE, OTHER, deal, dealt
 from calculemus.merging.in_memory import merge_in_memory
@@ -26,7 +27,9 @@ from calculemus.tiny.kept import kept
 from calculemus.tiny.save import save
 from calculemus.tuning.fitting import Fit, fit_through
 from calculemus.tuning.rejection import Rejection, reinforcing
+from calculemus.tuning.tasks import mean_accuracy
 from calculemus.tuning.tasks import measure as measure_tasks
+from calculemus.tuning.threads import one_thread
 from calculemus.tuning.weights import Weights, carrying, read_weights
 
 SKILLS = ("add", "sub")
@@ -44,6 +47,7 @@ TWINS = Contrast(
     on="the twins",
 )
 
+_VERSION = 1  # raised when the same settings would make other weights
 _SIZES = {
     "smoke": (ArithRecipe(experts=(), base_steps=40, d_model=32), 10, Rejection(1, 64, 2, steps=5)),
     "small": (ArithRecipe(experts=()), 50, Rejection(3, 2048, 4, steps=40, lr=3e-4)),
@@ -51,11 +55,11 @@ _SIZES = {
 
 
 class _Models:
-    """The three models of one seed; trained when first asked for, and kept."""
+    """The three models of one family; trained when first asked for, and kept."""
 
     def __init__(self, seed: int, size: str) -> None:
         recipe, self._steps, self._rejection = _SIZES.get(size, _SIZES["small"])
-        self._recipe = replace(recipe, seed=seed)
+        self.seed, self._recipe = seed, replace(recipe, seed=seed)
         self._every = ",".join(recipe.base)
 
     def get(self, name: str) -> Checkpoint:
@@ -65,10 +69,11 @@ class _Models:
             "reinforced": self._reinforced,
             "target": lambda: self._tuned(name, {self._every: 1.0}),
         }
-        made = digest([self._recipe.params(), self._steps, self._rejection.params(), SKILLS])
+        made = digest([self._recipe.params(), self._steps, self._rejection.params(), SKILLS, _VERSION])
 
         def train(folder: Path) -> None:
-            save(make[name](), tokenizer(), folder)
+            with one_thread():
+                save(make[name](), tokenizer(), folder)
 
         return Checkpoint.open(kept(f"reasoning-{name}-{made[:16]}", train))
 
@@ -96,7 +101,7 @@ def weights(arm: str, models: _Models) -> Weights:
     if arm == UNCHANGED:
         return read_weights(target)
     merged = merge_in_memory(
-        plan_merge(named(arm), [models.get("reinforced"), models.get("fine-tuned")], target)
+        plan_merge(named(arm), [models.get("reinforced"), models.get("fine-tuned")], target, seed=models.seed)
     )
     return {name: torch.from_numpy(numbers) for name, numbers in merged.items()}
 
@@ -107,13 +112,13 @@ def measure(arm: str, contrast: Contrast, lab: Lab) -> Measured:
         arms = [measure(each, contrast, lab) for each in (UNCHANGED, ADDED)]
         return deal(arms[0], arms[1], arm)
 
-    def outcomes(seed: int) -> Mapping[str, float]:
+    def accuracy(seed: int) -> float:
         models = _Models(seed, lab.size)
         model = load(models.get("target"))
         with carrying(model, weights(arm, models)):
-            return joined(measure_tasks(model, [skill(text) for text in SKILLS], "test"))
+            return mean_accuracy(measure_tasks(model, [skill(text) for text in SKILLS], "test"))
 
-    return across_seeds(lab.seeds, outcomes)
+    return by_family(lab, n_families(lab, "sums"), accuracy)
 
 
 CLAIM = Claim((GAINS, LOSES, CHANCE, AGAINST_CHANCE, TWINS), control=dealt(GAINS), measure=measure)

@@ -30,7 +30,7 @@ def compare(
     - Several samples of 0 or 1, or clusters of problems: Tango's interval with an effective number of
       problems (see ``effective_tango``) and the sign-swap permutation test.
     - Any other quantity, such as tokens, seconds or partial credit: the symmetric studentised bootstrap over
-      problems or clusters, and the sign-swap test.
+      problems or clusters, under 8 of them Student's t, and the sign-swap test.
 
     The exact test is the more cautious: with few problems an interval may exclude 0 where p exceeds 0.05.
 

@@ -20,6 +20,8 @@ CHUNK = 1 << 20
 _POOLS = 2_000
 # A studentised mean beyond this comes from a resample of equal values, which has no spread.
 _OUT_OF_REACH = 1e6
+# Fewer units than this are not resampled: see ``bootstrap_t``.
+_FEW_UNITS = 8
 
 
 def pooled(rows: FloatArray, rng: Rng) -> FloatArray:
@@ -67,6 +69,13 @@ def bootstrap_t(
 ) -> tuple[Interval, str]:
     """Return the studentised bootstrap interval of the mean of ``values``, one a problem, and its name.
 
+    Under 8 units it is Student's interval instead: resamples of four figures are often one or two of them
+    again and again, whose spread says nothing. With 4 normal units the simulated coverage at 95 % is 95.5 %
+    for Student's t and 98.6 % for the bootstrap, which is 2.5 times as wide in the median and 9 times as wide
+    in one of ten. With 4 differences of exponential skew the two have 87 and 96 %.
+
+    Where the spread is zero the interval is the mean itself. There are never fewer than 2 units.
+
     Args:
         values: One a problem.
         units: What is drawn.
@@ -80,6 +89,8 @@ def bootstrap_t(
     where = units.describe()
     if error <= 1e-12 * abs(mean):
         return Interval(mean, mean), f"no spread{where}"
+    if units.n < _FEW_UNITS:
+        return _students(mean, error, units, confidence)
     studentised = studentised_means(units.sums(values), units.sizes, rng, resamples)
     if symmetric:
         above = float(np.quantile(np.abs(studentised), confidence))
@@ -88,9 +99,13 @@ def bootstrap_t(
         tail = (1 - confidence) / 2
         below, above = (float(q) for q in np.quantile(studentised, [tail, 1 - tail]))
     if max(-below, above) > _OUT_OF_REACH:
-        above = two_sided_t(confidence, units.n - 1)
-        return Interval(mean - above * error, mean + above * error), f"Student's t{where}"
+        return _students(mean, error, units, confidence)
     return Interval(mean - above * error, mean - below * error), f"bootstrap-t{where}"
+
+
+def _students(mean: float, error: float, units: Units, confidence: float) -> tuple[Interval, str]:
+    half = two_sided_t(confidence, units.n - 1) * error
+    return Interval(mean - half, mean + half), f"Student's t{units.describe()}"
 
 
 def mean(
@@ -104,8 +119,8 @@ def mean(
 
     The interval is the studentised bootstrap over problems or clusters. With 30 problems its simulated
     coverage at 95 % is 95.4 % for a normal quantity, 94.3 % for an exponential one and 92.7 % for a lognormal
-    one of spread 1; BCa has 94.1, 92.1 and 89.1 %, Student's t 95.4, 92.7 and 87.4 %. Where many resamples
-    have no spread (two or three problems, or one problem that differs) Student's t takes over.
+    one of spread 1; BCa has 94.1, 92.1 and 89.1 %, Student's t 95.4, 92.7 and 87.4 %. Student's t takes over
+    under 8 problems or clusters, and where many resamples have no spread, as if one problem differs.
 
     Args:
         x: ``[problem, sample]``, NaN where missing; or one number a problem.

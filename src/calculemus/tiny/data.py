@@ -147,8 +147,28 @@ def collate(rows: list[Example], pad: int) -> Batch:
     return Batch(input_ids, labels, len(rows), sum(len(row.ids) for row in rows))
 
 
+def rehearsed(
+    mixture: Mixture, old: Mixture, rehearsal: float, tokenizer: PreTrainedTokenizerBase, chunk: int
+) -> list[Example]:
+    """Return a chunk of the stream in which a share of the examples is of what was learned before."""
+    n = round(CHUNK * rehearsal)
+    order = Rng(mixture.seed).child("tiny", "rehearsal", chunk).generator().permutation(CHUNK)
+    found: list[Example] = []
+    for each, places in ((old, order[:n]), (mixture, order[n:])):
+        if len(places):
+            every = examples(each, tokenizer, chunk)
+            found += [every[at] for at in sorted(places)]
+    return found
+
+
 def steps(
-    mixture: Mixture, tokenizer: PreTrainedTokenizerBase, rows: int, parts: int, start: int = 0
+    mixture: Mixture,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: int,
+    parts: int,
+    start: int = 0,
+    old: Mixture | None = None,
+    rehearsal: float = 0.0,
 ) -> Iterator[list[Batch]]:
     """Yield the batches of one step after another, for ever.
 
@@ -161,12 +181,15 @@ def steps(
         rows: Rows a step.
         parts: Batches a step.
         start: The step to begin at, as after a restart.
+        old: What was learned before.
+        rehearsal: Share of the rows that are of that.
     """
     chunk, place = divmod(start, CHUNK // rows)
     _, pad = marks(tokenizer)
     while True:
         order = Rng(mixture.seed).child("tiny", "order", chunk).generator()
-        ranked = sorted(examples(mixture, tokenizer, chunk), key=lambda example: len(example.ids))
+        drawn = rehearsed(mixture, old or mixture, rehearsal, tokenizer, chunk)
+        ranked = sorted(drawn, key=lambda example: len(example.ids))
         size = CHUNK // parts
         bands = [ranked[band * size : (band + 1) * size] for band in range(parts)]
         shuffled = [[band[at] for at in order.permutation(size)] for band in bands]

@@ -2,29 +2,34 @@
 
 A relative is kept in a folder whose name has a digest of everything that made it: the weights it came from,
 what it learned, how, and for how long. Any causal language model can be the base.
+
+Experts rehearse: half of what they learn from is what the model that ships was last trained on. Without that
+they forget the other skills, and what is merged from them knows least of the one that is furthest away.
 """
 
 import copy
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from calculemus.errors import InvalidParameterError
-from calculemus.params import Configured, digest
+from calculemus.params import Between, Configured, digest
 from calculemus.rng import Rng
 from calculemus.tiny.data import Mixture
 from calculemus.tiny.kept import kept
 from calculemus.tiny.model import create
 from calculemus.tiny.save import save
+from calculemus.tiny.shipped import PHASES
 from calculemus.tiny.train import Recipe, training
 from calculemus.tuning.quiet import quiet
 from calculemus.tuning.threads import one_thread
 
 _VERSION = 2  # raised when the same settings would make other weights
+_, REHEARSED = PHASES[-1]
 _EVEN = {"levels": (2, 3, 4), "weights": (1.0, 1.0, 1.0)}
 
 
@@ -35,18 +40,20 @@ class Relative(Configured):
     Attributes:
         mixture: What it learns.
         recipe: How.
+        rehearsal: Share of the rows that are of what the base learned last, if it is the model that ships.
         is_fresh: Begins with new weights in half the width and half the layers, which leaves about an eighth
             of the matrices inside; else with the base's own.
     """
 
     mixture: Mixture
     recipe: Recipe
+    rehearsal: Annotated[float, Between(0, 1)] = 0.0
     is_fresh: bool = False
 
 
 def _expert(steps: int = 100, **mixture: Any) -> Relative:
     recipe = Recipe(steps=steps, lr=1e-3, matrix_lr=1e-3, warmup=10, cooldown=0.5)
-    return Relative(Mixture(**{**_EVEN, **mixture}), recipe)
+    return Relative(Mixture(**{**_EVEN, **mixture}), recipe, rehearsal=0.5)
 
 
 KINDS: dict[str, Relative] = {
@@ -83,6 +90,8 @@ def key(relative: Relative, base: Path) -> str:
         "recipe": relative.recipe.params(),
         "fresh": relative.is_fresh,
     }
+    if relative.rehearsal:
+        made |= {"rehearsal": relative.rehearsal, "rehearsed": REHEARSED.params()}
     return digest({"base": hashes, "version": _VERSION, **made})
 
 
@@ -90,7 +99,14 @@ def _train(relative: Relative, base: Path, folder: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = _smaller(base) if relative.is_fresh else load(base)
     with one_thread():
-        for _ in training(model, tokenizer, relative.mixture, relative.recipe):
+        for _ in training(
+            model,
+            tokenizer,
+            relative.mixture,
+            relative.recipe,
+            old=REHEARSED,
+            rehearsal=relative.rehearsal,
+        ):
             pass
     save(model, tokenizer, folder)
 

@@ -44,6 +44,8 @@ def training(
     recipe: Recipe,
     state: dict[str, Any] | None = None,
     until: int | None = None,
+    old: Mixture | None = None,
+    rehearsal: float = 0.0,
 ) -> Iterator[Record]:
     """Train a model in place, in bfloat16 with weights in float32; yield a record a step.
 
@@ -55,11 +57,14 @@ def training(
         state: Filled, before each record, with what ``training`` needs to go on from there; where it is not
             empty, training goes on from it. The model's own weights are the caller's to keep.
         until: Stop after this step, as the mixture changes there; the recipe's last if not given.
+        old: What the model learned before.
+        rehearsal: Share of the rows that are of that.
     """
     state = {} if state is None else state
     attention = model.config._attn_implementation or "sdpa"
     model.set_attn_implementation("eager")  # its backward pass is 1.4 times as fast on short rows
-    batches = steps(mixture, tokenizer, recipe.rows, recipe.parts, state.get("step", 0))
+    start = state.get("step", 0)
+    batches = steps(mixture, tokenizer, recipe.rows, recipe.parts, start, old, rehearsal)
     counted = _counted(batches, state)
     for record in fitting(model, counted, _summed_loss, recipe, state=state, until=until):
         yield Record(record.step, record.loss, state["tokens"], state["examples"], record.seconds)
