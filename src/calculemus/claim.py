@@ -104,8 +104,13 @@ class Lab(Protocol):
         """
         ...
 
-    def model(self) -> "Engine":
-        """Return the model that solvers run on by default."""
+    def model(self, *verifiers: str) -> "Engine":
+        """Return the model that solvers run on by default.
+
+        Args:
+            verifiers: Names of verifiers to put beside it, as in ``tiny+ovm``; made first, where there are
+                none, which takes minutes.
+        """
         ...
 
 

@@ -23,6 +23,7 @@ CalculemusError
  ├─ StatisticsError (ValueError)         figures that a statistic is not defined for
  ├─ EngineError (RuntimeError)           a model or endpoint that did not answer a request
  │   └─ EngineCapabilityError            a request, or an option of it, that an engine does not have
+ ├─ BadRequestError (ValueError)         a request to a server that cannot be taken
  ├─ BudgetExceededError (RuntimeError)   a request that would cost more than is left
  ├─ SandboxError (RuntimeError)          a sandbox that cannot be set up, or that broke down
  │   ├─ SandboxUnavailableError          a tier that this machine cannot isolate

@@ -25,7 +25,8 @@ RUN = "import sys; from calculemus import cli; sys.argv = ['calculemus', *sys.ar
 
 COMMANDS = (
     *("compare", "solve", "grade", "data", "runs", "show", "diff", "regrade", "export", "power"),
-    *("list", "search", "claim", "conform", "feed"),
+    *("tune-prompt", "profile-models"),
+    *("list", "search", "describe", "claim", "conform", "feed"),
 )
 
 

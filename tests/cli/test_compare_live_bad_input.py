@@ -167,6 +167,6 @@ def test_an_unknown_model_is_refused_before_a_known_one_is_loaded(
     monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     opened: list[str] = []
-    monkeypatch.setattr("calculemus.study.systems.open_engine", lambda text, *_: opened.append(text))
+    monkeypatch.setattr("calculemus.study.systems.open_model", lambda text, *_: opened.append(text))
     assert compare("cot@tiny", f"cot@{name}", *SET) == 2
     assert opened == []

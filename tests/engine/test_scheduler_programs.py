@@ -1,5 +1,6 @@
 """Programs: run beside the engine, in the order of their session, seeded by path, and charged."""
 
+import json
 import threading
 import time
 from collections.abc import Generator
@@ -9,12 +10,13 @@ from typing import Any
 import pytest
 
 from calculemus import Budget, Problem, Rng, Solution
+from calculemus.engine.replay import Recording, replay
 from calculemus.engine.requests import First, Run, Sample, Sampling
 from calculemus.engine.sandbox import Run as Ran
 from calculemus.engine.sandbox import Sandbox
 from calculemus.engine.scheduler import Scheduler
 from calculemus.engine.scripted import ScriptedEngine
-from calculemus.errors import SandboxError
+from calculemus.errors import InvalidParameterError, SandboxError
 
 Steps = Generator[Any, Any, Solution]
 
@@ -57,10 +59,12 @@ class FakeSandbox:
     workers: int = 4
     sessions: list[FakeSession] = field(default_factory=list)
 
-    def run(self, program: str, *, tier: Any = None, entry: str | None = "solution", seed: int = 0) -> Ran:
+    def run(
+        self, program: str, *, tier: Any = None, entry: str | None = "solution", seed: int = 0, **more: Any
+    ) -> Ran:
         if program == "break":
             raise SandboxError("the sandbox broke down")
-        return Ran("ok", (program, tier, entry, seed), seconds=0.5)
+        return Ran("ok", (program, tier, entry, seed, *more.items()), seconds=0.5)
 
     def session(self, *, tier: Any = None, seed: int = 0) -> FakeSession:
         self.sessions.append(FakeSession())
@@ -90,6 +94,50 @@ def test_a_program_gets_its_tier_its_entry_and_a_seed_of_its_path() -> None:
     assert found.candidates == tuple(map(repr, expected))
     assert found.cost.seconds_sandbox == 1.5
     assert found.cost.tokens_out == 0
+
+
+def test_what_is_run_again_has_the_seed_that_it_had() -> None:
+    def solve(problem: Problem) -> Steps:
+        yield Run("0")
+        runs = yield [Run("1", before=()), Run("2", before=("1",), replies=(3,), hosts=("f",))]
+        last = yield Run("3", replies=())
+        return Solution("", candidates=tuple(repr(ran.value) for ran in (*runs, last)))
+
+    found = run(Scheduler(ScriptedEngine(""), FakeSandbox(), seed=7), solve, n=2)
+    seeds = [Rng(7, ("Method", f"p/{i}", 0)).child("programs", 0).key % 2**64 for i in range(2)]
+    for name, seed in zip(("p/0", "p/1"), seeds, strict=True):
+        one, two, three = (eval(text) for text in found[name].candidates)
+        assert one == ("1", None, "solution", seed, ("before", ()))
+        assert two[3:] == (seed, ("before", ("1",)), ("replies", (3,)), ("hosts", ("f",)))
+        assert three == ("3", None, "solution", seed, ("replies", ()))
+
+
+def test_a_session_takes_neither_blocks_nor_replies() -> None:
+    for options in ({"before": ()}, {"replies": ()}):
+        with pytest.raises(InvalidParameterError, match="'session'"):
+            Run("1", session="s", **options)
+    with pytest.raises(InvalidParameterError, match="'hosts'"):
+        Run("1", hosts=("f",))
+
+
+def test_a_program_that_asks_goes_on_through_the_scheduler() -> None:
+    def solve(problem: Problem) -> Steps:
+        replies: tuple[Any, ...] = ()
+        program = "import random\nanswer = [double(i) for i in range(3)] + [random.random() < 1]"
+        while True:
+            ran = yield Run(program, replies=replies)
+            if ran.status != "suspended":
+                return Solution(repr(ran.value))
+            replies += (2 * ran.pending.args[0],)
+
+    with Sandbox(tiers=("mini",)) as sandbox:
+        recordings: list[Any] = []
+        scheduler = Scheduler(ScriptedEngine(""), sandbox, record=recordings.append)
+        found = run(scheduler, solve)["p/0"]
+    assert found.answer == "[0, 2, 4, True]"
+    recording = Recording.from_json(json.loads(json.dumps(recordings[0].to_json())))
+    again = replay(Method(solve), Problem("p/0", "?", ""), recording, ScriptedEngine("").capabilities)
+    assert again.answer == found.answer
 
 
 def test_blocks_of_a_session_run_in_order_and_see_those_before() -> None:

@@ -236,3 +236,17 @@ def test_two_rows_of_a_request_are_the_two_seeds() -> None:
     alone = [answer(lm, Sample("", WHOLE), (seed,))[0] for seed in seeds]
     assert list(together) == alone
     assert len({completion.text for completion in together}) > 1
+
+
+@settings(max_examples=10, deadline=None)
+@given(models(), st.integers(0, 99))
+def test_a_completion_goes_on_from_any_of_its_tokens(lm: ToyLM, seed: int) -> None:
+    (whole,) = answer(lm, Sample("Q:", Sampling(1.0, pieces=True)), (seed,))
+    assert (len(whole.pieces), "".join(whole.pieces)) == (len(whole.ids), whole.text)
+    for place in range(len(whole.ids)):
+        written = "".join(whole.pieces[:place])
+        prefix = Prefix(whole.start.text + written, whole.start.ids + whole.ids[:place])
+        (rest,) = answer(lm, Score(prefix, (whole.ids[place:],)))
+        assert rest.logprobs == whole.logprobs[place:]
+    (plain,) = answer(lm, Sample("Q:", Sampling(1.0)), (seed,))
+    assert (plain.pieces, plain.start, plain.text) == (None, None, whole.text)

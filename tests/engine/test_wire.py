@@ -25,6 +25,7 @@ from calculemus.engine.requests import (
     Scored,
     Value,
 )
+from calculemus.engine.sandbox import Call
 from calculemus.engine.sandbox import Run as Ran
 from calculemus.engine.wire import pack, unpack
 
@@ -40,6 +41,16 @@ samplings = st.builds(
     temperature=st.floats(0, 2),
     stop=st.lists(texts, max_size=2).map(tuple),
     keep_stop=st.booleans(),
+    pieces=st.booleans(),
+)
+data = st.recursive(
+    st.none() | st.integers() | st.fractions() | texts | st.booleans(),
+    lambda inner: (
+        st.lists(inner, max_size=2)
+        | st.lists(inner, max_size=2).map(tuple)
+        | st.dictionaries(texts, inner, max_size=2)
+    ),
+    max_leaves=4,
 )
 requests = st.one_of(
     st.builds(Sample, prompts, samplings, st.integers(1, 9)),
@@ -47,6 +58,13 @@ requests = st.one_of(
     st.builds(Value, st.lists(prompts, max_size=2).map(tuple)),
     st.builds(Embed, st.lists(texts, max_size=2).map(tuple)),
     st.builds(Run, texts, st.none() | texts, st.none() | texts),
+    st.builds(
+        Run,
+        texts,
+        before=st.none() | st.lists(texts, max_size=2).map(tuple),
+        replies=st.lists(data, max_size=3).map(tuple),
+        hosts=st.none() | st.just(("f", "g")),
+    ),
 )
 logprobs = st.lists(st.floats(max_value=0), max_size=3).map(tuple)
 values = st.one_of(
@@ -62,10 +80,25 @@ values = st.one_of(
 )
 replies = st.one_of(
     st.builds(
-        Completion, texts, st.none() | ids, st.none() | logprobs, st.just("stop"), st.none() | texts, prefixes
+        Completion,
+        texts,
+        st.none() | ids,
+        st.none() | logprobs,
+        st.just("stop"),
+        st.none() | texts,
+        prefixes,
+        st.none() | st.lists(texts, max_size=3).map(tuple),
+        st.none() | prefixes,
     ).map(lambda completion: (completion,)),
     st.builds(Scored, st.none() | ids, logprobs).map(lambda scored: (scored, scored)),
     st.builds(Ran, st.just("ok"), values, seconds=st.floats(0, 9)),
+    st.builds(
+        Ran,
+        st.just("suspended"),
+        pending=st.builds(
+            Call, texts, st.lists(data, max_size=2).map(tuple), st.dictionaries(texts, data, max_size=2)
+        ),
+    ),
     st.lists(st.none() | st.floats(allow_nan=False), max_size=3),
     st.builds(Cost, st.none() | st.integers(0), flops=st.none() | st.floats(0, 1e30)),
 )
@@ -113,3 +146,14 @@ def test_nan_stays_nan() -> None:
 def test_a_program_and_what_came_of_it_are_told_apart() -> None:
     assert type(back(Run("1"))) is Run
     assert type(back(Ran("ok"))) is Ran
+
+
+def test_what_was_written_before_there_were_chains_and_replies_is_read_and_still_written() -> None:
+    asked = {"Run": {"program": "1", "entry": "solution", "session": None, "tier": None}}
+    assert unpack(asked) == Run("1")
+    assert pack(Run("1")) == asked
+    assert pack(Run("1", replies=())) != asked
+    assert pack(Run("1", before=())) != asked
+    told = pack(Ran("ok", 3))
+    assert "pending" not in told["Ran"]
+    assert unpack(told) == Ran("ok", 3)

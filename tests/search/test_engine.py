@@ -278,5 +278,5 @@ def test_of_forty_questions_most_are_answered_in_the_first_five(
         assert right <= known
         shares.append(len(right & set(found(index, question["query"])[:5])) / len(right))
     assert len(shares) == 40
-    # bench/search.py measures; this is a floor, so that cards may be reworded.
+    # bench/catalog_search.py measures; this is a floor, so that cards may be reworded.
     assert sum(shares) / 40 >= 0.85

@@ -82,9 +82,9 @@ class StudyLab:
         assert name is not None, "checked when the lab was made"
         return load(name, data=self.data)
 
-    def model(self) -> Engine:
-        """Return the model that solvers run on by default."""
-        return self._live.engine(self.model_name)
+    def model(self, *verifiers: str) -> Engine:
+        """Return the model that solvers run on by default, with verifiers beside it."""
+        return self._live.engine("+".join([self.model_name, *verifiers]))
 
     def solve(
         self,

@@ -27,6 +27,7 @@ _COMMANDS = {
     "data": ("calculemus.cli.data:app", "List, show and verify problem sets."),
     "runs": ("calculemus.cli.runs:runs", "List the runs of a store."),
     "show": ("calculemus.cli.show:show", "Show one method, or one run: what it is, and how it did."),
+    "describe": ("calculemus.cli.describe:describe", "Say what solvers are made of."),
     "diff": ("calculemus.cli.runs:diff", "Say what differs between two runs."),
     "regrade": ("calculemus.cli.runs:regrade", "Grade a stored run again, without generating."),
     "export": ("calculemus.cli.runs:export", "Write a run's rows as JSONL, CSV or Parquet."),
@@ -39,7 +40,13 @@ _COMMANDS = {
     "align": ("calculemus.cli.align:align", "Write a model with the vocabulary of another one."),
     "vector": ("calculemus.cli.vector:app", "Take out what a model learned, look at it, add it to models."),
     "lora": ("calculemus.cli.lora:app", "Make an adapter of low rank from a model."),
+    "verifier": ("calculemus.cli.verifier:app", "Train a verifier: a model that says how solutions end."),
     "feed": ("calculemus.cli.feed:app", "Read a page of the paper feed, and plan cards for what is new."),
+    "tune-prompt": ("calculemus.cli.tune_prompt:tune_prompt", "Search for a better prompt for a model."),
+    "profile-models": (
+        "calculemus.cli.profile_models:profile_models",
+        "Test what models can do, to route by it.",
+    ),
     "power": ("calculemus.cli.power:power", "Say how many problems a gain needs, or what a set can show."),
 }
 

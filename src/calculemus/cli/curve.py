@@ -19,7 +19,22 @@ from calculemus.study.curve import Curve, Point, draw_curve
 from calculemus.study.systems import Live
 from calculemus.study.views import problem_views
 
-_METHODS = ("vote:n={k}", "best_of_n:n={k}", "weighted_vote:n={k}", "cot")
+# Methods, and the verifiers that stand beside the model for them; the baseline first.
+_METHODS = (
+    ("vote:n={k}", ""),
+    ("cot", ""),
+    ("weighted_vote:n={k},scorer=value", "+ovm"),
+    ("best_of_n:n={k},scorer=value", "+ovm"),
+    ("ovm:candidates={k},beams={k/4}", "+ovm"),
+    ("tvm:candidates={k},beams={k/4}", "+tvm"),
+    ("rebase:width={k}", "+ovm"),
+    ("alphamath:strategy=mcts,simulations={k},step=line,values=unit", "+ovm"),
+    ("alphamath:beams={k/4},children=4,step=line,values=unit", "+ovm"),
+    ("fetch:beams={k/4},children=4,values=unit", "+ovm"),
+    ("qalign:steps={k},scorer=value,max_tokens=256", "+ovm"),
+    ("adaptive_bon:n={k}", "+selfeval"),
+    ("rebase:width={k},scorer=random", ""),
+)
 
 
 def curve(
@@ -41,8 +56,8 @@ def curve(
     which a method samples about as many tokens as the budget; what it really samples is shown.
 
     Args:
-        methods: Methods on a model, the baseline first: vote:n={k} best_of_n:n={k}@FOLDER. By default a vote,
-            best of N, a weighted vote and one chain.
+        methods: Methods on a model, the baseline first: vote:n={k} best_of_n:n={k}@FOLDER. By default votes,
+            best of N and every search, with verifiers that are trained for the model when first asked for.
         problems: The problem set.
         tokens: Budgets: sampled tokens a problem, kept and discarded.
         model: The model of methods that name none: tiny, a folder, a hub id, an endpoint.
@@ -61,7 +76,8 @@ def curve(
         chosen = type(chosen)(chosen.name, chosen.problems[:limit], chosen.source)
     live = Live(model, models.options(), models.key, models.seed, tier=models.tier)
     with live, Store.open(store or default_store_path()) as kept:
-        found = draw_curve(kept, methods or _METHODS, tokens, chosen, judge, live.open)
+        asked = methods or [f"{method}@{model}{verifiers}" for method, verifiers in _METHODS]
+        found = draw_curve(kept, asked, tokens, chosen, judge, live.open)
         if as_json:
             print_json(found.to_json())
         else:

@@ -6,7 +6,9 @@ written to FILE, so that stdout and stderr are the method's alone.
 
 import json
 import sys
+from contextlib import suppress
 from dataclasses import asdict
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +16,7 @@ from calculemus.conformance.attempting import attempt
 from calculemus.conformance.finding import find_class
 from calculemus.conformance.subject import Origin, Subject
 from calculemus.conformance.trial import Setting
+from calculemus.conformance.voices import VOICES
 from calculemus.conformance.watch import Watch
 from calculemus.errors import CalculemusError
 
@@ -25,12 +28,16 @@ def order(subject: Subject, setting: Setting) -> dict[str, Any]:
         "origin": asdict(subject.origin),
         "params": subject.method.params(),
         "voice": setting.voice,
+        "spoken_in": getattr(VOICES.get(setting.voice), "__module__", ""),
         "patience": subject.patience,
     }
 
 
 def carry_out(told: dict[str, Any]) -> dict[str, Any]:
     """Do what was ordered and return the facts of the trial, and what the method did besides."""
+    if told["spoken_in"]:
+        with suppress(ImportError):  # a voice beside the method comes with its class
+            import_module(told["spoken_in"])
     watch = Watch()
     watch.is_on = True
     try:

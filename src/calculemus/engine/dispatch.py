@@ -251,7 +251,10 @@ class Dispatcher:
 
     def _begin_program(self, ask: Ask) -> None:
         assert self._programs is not None, "a program without a sandbox is refused"
-        ask.seeds = ask.method.rng.child(*ask.path).seeds(1)
+        # What is run again must draw the same as before: its seed cannot be that of its place.
+        is_rerun = isinstance(ask.request, Run) and ask.request.is_rerun
+        path: tuple[int | str, ...] = ("programs",) if is_rerun else ask.path
+        ask.seeds = ask.method.rng.child(*path).seeds(1)
         try:
             self._programs.submit(ask)
         except CalculemusError as error:  # no session could be opened

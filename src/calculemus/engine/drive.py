@@ -171,7 +171,7 @@ class Drive:
                 if sampling is None:
                     sampling = replace(request.sampling, **self._settings.sampling)
                     self._samplings[request.sampling] = sampling
-                ask.request = Sample(request.prompt, sampling, request.n)
+                ask.request = replace(request, sampling=sampling)
 
     def _reserve(self, method: Method, asks: list[Ask]) -> str | None:
         """Set the worst case of all requests aside; return what is short where it does not fit."""

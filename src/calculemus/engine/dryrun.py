@@ -1,7 +1,7 @@
 """What a study will cost, before anything is spent."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calculemus.cost import Budget
@@ -144,7 +144,7 @@ class _Desk:
         rows = count_rows(request)  # type: ignore[arg-type]  # a First was taken apart
         self._count(request, rows)
         if isinstance(request, Sample):
-            return (self._completion(request.prompt),) * rows
+            return (self._completion(request),) * rows
         if isinstance(request, Score):
             return (Scored(None, (self._assumed.logprob,)),) * rows
         return (self._assumed.embedding if isinstance(request, Embed) else self._assumed.value,) * rows
@@ -168,12 +168,16 @@ class _Desk:
             return request.sampling.max_tokens
         return max(0, min(request.sampling.max_tokens, context - tokens))
 
-    def _completion(self, prompt: Prompt) -> Completion:
-        text = self._assumed.text
+    def _completion(self, request: Sample) -> Completion:
+        text, prompt = self._assumed.text, request.prompt
         if callable(text):
             text = text(plain_text(prompt))
         if isinstance(prompt, Chat):
             prefix: Prompt = Chat((*prompt.messages, ("assistant", text)))
         else:
             prefix = Prefix(plain_text(prompt) + text)
-        return Completion(text, None, None, "stop", None, prefix)
+        completion = Completion(text, None, None, "stop", None, prefix)
+        if not request.sampling.pieces:
+            return completion
+        # One token that writes all of it, behind a prompt whose ids nobody knows.
+        return replace(completion, ids=(0,), pieces=(text,), start=Prefix(plain_text(prompt)))

@@ -57,7 +57,7 @@ def open_engine(text: str, options: EngineOptions, key: str | None = None) -> En
     from calculemus.engine.torch_engine import TorchEngine  # costs seconds: only where a local model runs
 
     return TorchEngine(
-        _model(text),
+        model_source(text),
         dtype=options.dtype,
         device=options.device,
         rows=options.rows,
@@ -87,8 +87,8 @@ def check_model_name(text: str) -> None:
     )
 
 
-def _model(text: str) -> str:
-    """Return the folder or hub id that a name means."""
+def model_source(text: str) -> str:
+    """Return the folder or hub id that a local model's name means; a relative is made where it must be."""
     from calculemus.tiny import MODEL, RELATIVES, relative
 
     if text == TINY:

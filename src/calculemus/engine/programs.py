@@ -6,7 +6,7 @@ the other, in the order in which they were asked for.
 
 import queue
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -43,8 +43,18 @@ class Sandbox(Protocol):
         ...
 
     # Any: a request names the tier in text, which only the sandbox can check.
-    def run(self, program: str, *, tier: Any = None, entry: str | None = "solution", seed: int = 0) -> Any:
-        """Run a program and return the record of it, with ``seconds``."""
+    def run(
+        self,
+        program: str,
+        *,
+        tier: Any = None,
+        entry: str | None = "solution",
+        seed: int = 0,
+        before: Sequence[str] | None = None,
+        replies: Sequence[Any] | None = None,
+        hosts: Collection[str] | None = None,
+    ) -> Any:
+        """Run a program and return the record of it, with ``seconds``; see ``Run`` for what else it takes."""
         ...
 
     def session(self, *, tier: Any = None, seed: int = 0) -> Session:
@@ -93,7 +103,7 @@ class Programs:
         request, seed = ask.request, ask.seeds[0]
         assert isinstance(request, Run), "an engine's request is none for the sandbox"
         if request.session is None:
-            options = {"tier": request.tier, "entry": request.entry, "seed": seed}
+            options = {"tier": request.tier, "entry": request.entry, "seed": seed, **request.options}
             self.n_open += 1
             self._threads.submit(self._work, ask, partial(self._sandbox.run, request.program, **options))
             return

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
+from calculemus.errors import InvalidParameterError
 from calculemus.params import AtLeast, Between, Configured
 
 
@@ -66,6 +67,7 @@ class Sampling(Configured):
         max_tokens: Longest completion.
         stop: Texts that end a completion; they are kept out of it.
         keep_stop: Keep the stop text in the completion, as methods that go on behind it want.
+        pieces: Say what each token writes, as methods want that go on from the middle of a completion.
     """
 
     temperature: Annotated[float, AtLeast(0)] = 0.0
@@ -75,15 +77,20 @@ class Sampling(Configured):
     max_tokens: Annotated[int, AtLeast(1)] = 256
     stop: tuple[str, ...] = ()
     keep_stop: bool = False
+    pieces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Continue a prompt ``n`` times; the reply is a tuple of ``n`` ``Completion``."""
+    """Continue a prompt ``n`` times; the reply is a tuple of ``n`` ``Completion``.
+
+    As with the other requests to engines, ``to`` names one of several; see ``engine.routed``.
+    """
 
     prompt: Prompt
     sampling: Sampling = Sampling()
     n: int = 1
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +99,7 @@ class Score:
 
     prompt: Prompt
     continuations: tuple[str | tuple[int, ...], ...]
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +108,7 @@ class Value:
 
     prompts: tuple[Prompt, ...]
     head: str = "value"
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +116,7 @@ class Embed:
     """Mean hidden states of texts; the reply is a tuple of float tuples, one each."""
 
     texts: tuple[str, ...]
+    to: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,12 +128,51 @@ class Run:
         entry: Function whose return value is wanted; None for the last expression.
         session: Name of a session whose variables later programs of the same problem see; None for none.
         tier: Sandbox tier; None lets a look at the program choose.
+        before: Blocks that ran before it, () for none yet: it is run as the next block of a session that had
+            these, and its value is its last expression's. Nothing is kept by name, so that a node of a search
+            needs only the blocks on its path; the sandbox runs equal ones once where it can. They get no
+            replies. None for a program that stands alone.
+        replies: What its calls of functions return that nobody has defined, in their order. At the first call
+            beyond them the record is ``suspended`` and has the call as ``pending``; the program goes on by
+            being asked for again with one reply more. None for no such functions.
+        hosts: The only functions that are replied to; None for whatever it calls and does not define.
+
+    With ``before`` or ``replies``, all programs of a problem have one seed, so that what is run again comes
+    to the same.
+
+    Raises:
+        InvalidParameterError: ``before`` or ``replies`` together with a session, or hosts without replies.
     """
 
     program: str
     entry: str | None = "solution"
     session: str | None = None
     tier: str | None = None
+    before: tuple[str, ...] | None = None
+    replies: tuple[Any, ...] | None = None
+    hosts: tuple[str, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.session is not None and self.is_rerun:
+            raise InvalidParameterError(
+                "Run: parameter 'session' is given with 'before' or 'replies'; expected one or the other. A "
+                "session keeps what ran by its name; 'before' names it by its content"
+            )
+        if self.hosts is not None and self.replies is None:
+            raise InvalidParameterError(
+                "Run: parameter 'hosts' is given without 'replies'; expected both. Begin with replies=()"
+            )
+
+    @property
+    def is_rerun(self) -> bool:
+        """Whether what is run has parts that were run before, or will be run again."""
+        return self.before is not None or self.replies is not None
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the sandbox is told besides the program, its tier, entry and seed."""
+        more = {"before": self.before, "replies": self.replies, "hosts": self.hosts}
+        return {name: value for name, value in more.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +199,9 @@ class Completion:
         stopped_by: The stop text that ended it; None at the end of text or of the budget.
         prefix: Prompt and completion together, to be continued: a ``Prefix``, or from an endpoint that
             renders conversations itself a ``Chat`` that ends with the assistant's text.
+        pieces: What each of the ids writes: together the text. One that ends a text writes nothing, nor do
+            all but the last one that a character takes. None unless asked for, or where unknown.
+        start: The prompt with its ids, where there are pieces.
     """
 
     text: str
@@ -158,6 +210,8 @@ class Completion:
     finish: str
     stopped_by: str | None
     prefix: Prefix | Chat
+    pieces: tuple[str, ...] | None = None
+    start: Prefix | None = None
 
     @property
     def logprob(self) -> float | None:

@@ -1,6 +1,8 @@
 """Rows: how many an engine works on for a request, and requests for some of them."""
 
-from calculemus.engine.requests import Embed, EngineRequest, Sample, Score, Value
+from dataclasses import replace
+
+from calculemus.engine.requests import EngineRequest, Sample, Score, Value
 
 
 def count_rows(request: EngineRequest) -> int:
@@ -15,9 +17,9 @@ def count_rows(request: EngineRequest) -> int:
 def cut(request: EngineRequest, start: int, stop: int) -> EngineRequest:
     """Return the request for the rows from ``start`` to ``stop`` alone."""
     if isinstance(request, Sample):
-        return Sample(request.prompt, request.sampling, stop - start)
+        return replace(request, n=stop - start)
     if isinstance(request, Score):
-        return Score(request.prompt, request.continuations[start:stop])
+        return replace(request, continuations=request.continuations[start:stop])
     if isinstance(request, Value):
-        return Value(request.prompts[start:stop], request.head)
-    return Embed(request.texts[start:stop])
+        return replace(request, prompts=request.prompts[start:stop])
+    return replace(request, texts=request.texts[start:stop])

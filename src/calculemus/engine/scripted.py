@@ -3,6 +3,7 @@
 import re
 import zlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 from calculemus.engine.base import Job
@@ -156,7 +157,10 @@ class ScriptedEngine(VirtualEngine):
         kept, sampled, finish, stopped_by = _end(text, request.sampling)
         new = _ids(kept)
         prefix = Prefix(prompt + kept, (*ids, *new))
-        return Completion(kept, new, None, finish, stopped_by, prefix), sampled
+        whole = Completion(kept, new, None, finish, stopped_by, prefix)
+        if request.sampling.pieces:
+            whole = replace(whole, pieces=tuple(_WORD.findall(kept)), start=Prefix(prompt, tuple(ids)))
+        return whole, sampled
 
     def _measure(self, request: Score | Value | Embed) -> tuple[object, ...]:
         if isinstance(request, Score) and self._scores is not None:

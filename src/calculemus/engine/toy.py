@@ -6,7 +6,7 @@ with sums over all its texts: see ``calculemus.engine.exact``.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 from calculemus.engine.base import Job
@@ -140,7 +140,7 @@ class ToyLM(VirtualEngine):
     ) -> Iterator[tuple[Completion, float]]:
         node = self._node(sampling, state, new)
         if isinstance(node, _End):
-            yield self._completion(prompt, state, node), reached
+            yield self._completion(prompt, state, node, sampling.pieces), reached
             return
         for token, probability in zip(node.tokens, node.probabilities, strict=True):
             yield from self._grow(prompt, sampling, state, (*new, token), reached * probability)
@@ -169,9 +169,13 @@ class ToyLM(VirtualEngine):
         finish = "stop" if ended or stops else "length"
         return _End(text, new, self._logprobs(state, new), finish, stopped_by, n_drawn)
 
-    def _completion(self, prompt: Prompt, state: Tokens, end: "_End") -> Completion:
-        prefix = Prefix(plain_text(prompt) + end.text, (PROMPT, *state, *end.ids))
-        return Completion(end.text, end.ids, end.logprobs, end.finish, end.stopped_by, prefix)
+    def _completion(self, prompt: Prompt, state: Tokens, end: "_End", with_pieces: bool) -> Completion:
+        text, ids = plain_text(prompt), (PROMPT, *state)
+        prefix = Prefix(text + end.text, ids + end.ids)
+        whole = Completion(end.text, end.ids, end.logprobs, end.finish, end.stopped_by, prefix)
+        if not with_pieces:
+            return whole
+        return replace(whole, pieces=tuple(self._text([i]) for i in end.ids), start=Prefix(text, ids))
 
     def _state(self, prompt: Prompt) -> Tokens:
         """Return the tokens behind the question."""
@@ -210,7 +214,7 @@ class ToyLM(VirtualEngine):
         while True:
             node = self._node(sampling, state, new)
             if isinstance(node, _End):
-                return self._completion(prompt, state, node), node.n_drawn
+                return self._completion(prompt, state, node, sampling.pieces), node.n_drawn
             new = (*new, node.draw(number_of(seed, len(new))))
 
     def value(self, prompt: Prompt) -> float:

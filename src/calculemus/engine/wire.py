@@ -27,9 +27,18 @@ _RECORDS: dict[str, type[Any]] = {
     "Scored": requests.Scored,
     "Cost": Cost,
     "Ran": record.Run,
+    "Call": record.Call,
 }
 _NAMES = {kind: name for name, kind in _RECORDS.items()}
 _FIELDS = {kind: tuple(field.name for field in fields(kind)) for kind in _NAMES}
+# Fields that came later are written only where they say something: recordings stay what they are.
+_LATER = {
+    **dict.fromkeys((requests.Sample, requests.Score, requests.Value, requests.Embed), ("to",)),
+    requests.Run: ("before", "replies", "hosts"),
+    requests.Sampling: ("pieces",),
+    requests.Completion: ("pieces", "start"),
+    record.Run: ("pending",),
+}
 
 
 def pack(value: Any) -> Any:
@@ -46,7 +55,11 @@ def pack(value: Any) -> Any:
     """
     kind = type(value)
     if kind in _FIELDS:
-        return {_NAMES[kind]: {name: pack(getattr(value, name)) for name in _FIELDS[kind]}}
+        content = {name: pack(getattr(value, name)) for name in _FIELDS[kind]}
+        for name in _LATER.get(kind, ()):
+            if content[name] is None or content[name] is False:
+                del content[name]
+        return {_NAMES[kind]: content}
     if kind is tuple:
         return {"tuple": [pack(item) for item in value]}
     if kind is list:

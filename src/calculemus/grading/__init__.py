@@ -28,6 +28,7 @@ PROFILES = {
     "minerva_math": "calculemus.grading.minerva_math:MinervaMath",
     "prm800k": "calculemus.grading.prm800k:Prm800k",
     "qwen25_math": "calculemus.grading.qwen_math:Qwen25Math",
+    "tabletop": "calculemus.grading.tabletop:TabletopGrader",
     "math_verify": "calculemus.grading.math_verify_adapter:MathVerify",
 }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from calculemus.errors import InvalidParameterError, ProblemError
 from calculemus.events import track
 from calculemus.problem import Problem
-from calculemus.problems import corrections, game24, hub
+from calculemus.problems import corrections, game24, hub, tabletop
 from calculemus.problems.problemset import ProblemSet
 from calculemus.problems.readers import READERS, Row, read_rows
 from calculemus.problems.rows import Shape, to_problem
@@ -76,6 +76,7 @@ NAMED: dict[str, NamedSet] = {
     known.name: known for known in [_gsm8k("train"), _gsm8k("test"), *map(_mgsm, LANGUAGES), _GSM_HARD]
 }
 _SHORT = {"gsm8k": "gsm8k:test"}
+_MADE = {"game24": game24.load, "tabletop": tabletop.load}
 
 
 def load(
@@ -87,7 +88,7 @@ def load(
         name: A named set (``gsm8k:test``, ``gsm8k:train``, ``mgsm:de``, ``gsm_hard``; ``gsm8k`` is its test
             split), a file (.jsonl, .json, .tsv, .csv, .parquet), ``hub:ORG/NAME[:CONFIG][:SPLIT]``, or
             ``generated:level=2,n=200,split=iid,seed=0`` with any axis of ``generated.Spec``, or
-            ``game24:n=100,seed=0``.
+            ``game24:n=100,seed=0``, or ``tabletop:n=100,steps=1``.
         data: The folder that named sets are read from; by default the environment variable CALCULEMUS_DATA.
             A set that is not in the folder is read from the Hugging Face Hub.
         limit: Read only this many problems, from the start.
@@ -103,8 +104,9 @@ def load(
             f"load: parameter 'limit' is {limit}; expected a whole number, at least 1"
         )
     name = _SHORT.get(name, name)
-    if name.partition(":")[0] == "game24":
-        return game24.load(name, limit)
+    made = _MADE.get(name.partition(":")[0])
+    if made is not None:
+        return made(name, limit)
     if name.startswith("generated:"):
         from calculemus.problems.generated.named import load_generated  # here: its tables take time to read
 

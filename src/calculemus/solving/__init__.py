@@ -15,6 +15,7 @@ from calculemus.errors import InvalidParameterError
 from calculemus.named import build, parse_named, suggest
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
+from calculemus.solving.transformed import behind, transforms
 
 __all__ = ["Context", "Solver", "Steps", "get_solver", "list_solvers"]
 
@@ -32,7 +33,8 @@ def get_solver(spec: str, *folders: Path) -> Solver:
     """Return the solver that ``NAME[:param=value,...]`` describes.
 
     Args:
-        spec: Its id or alias, and parameters.
+        spec: Its id or alias, and parameters. A transform of problems is one, too, before the solver that
+            its parameter ``inner`` names: ``dip:inner=vote:n=8;temperature=0.7``.
         folders: More folders with cards.
 
     Raises:
@@ -41,6 +43,8 @@ def get_solver(spec: str, *folders: Path) -> Solver:
     """
     name, values = parse_named(spec)
     cards = {known: card for card in list_solvers(*folders) for known in (*card.aliases, card.id)}
+    if name not in cards and name in transforms(*folders):
+        return behind(name, values)
     if name not in cards:
         ids = [card.id for card in list_solvers(*folders)]
         raise InvalidParameterError(

@@ -43,6 +43,14 @@ class Solver(Configured):
         """
         return None
 
+    @property
+    def reads(self) -> str:
+        """Name by content what it reads besides its parameters, such as a file; nothing by default.
+
+        A run's key has it, so that a run is not gone on with after the file has changed.
+        """
+        return ""
+
     def solve(self, problem: Problem, ctx: Context) -> Steps:
         """Solve one problem by yielding requests.
 

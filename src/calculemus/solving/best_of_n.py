@@ -1,7 +1,7 @@
 """Best of N: many chains of thought, and the one with the highest score."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from calculemus.engine.requests import Sampling
 from calculemus.params import AtLeast
@@ -9,6 +9,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.drawing import conclude, draw, refuse_identical
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.scoring import ScorerName, check_scorer, score
 from calculemus.solving.selecting import best_chains
 
@@ -34,6 +35,8 @@ class BestOfN(Solver):
     scorer: ScorerName = "mean_logprob"  # needs no verifier; "value" is the one of Cobbe et al.
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "sampling", ("generate", "evaluate", "select"), ("logprob",))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -4,14 +4,14 @@ from collections.abc import Container, Iterable, Sequence
 from typing import Any
 
 from calculemus.cost import Cost
-from calculemus.engine.requests import Capabilities, Completion, Prompt
+from calculemus.engine.requests import Capabilities, Chat, Completion, Prompt
 from calculemus.errors import InvalidParameterError
 from calculemus.events import Step, emit
 from calculemus.grading.votes import extract_answer, group_equal
 from calculemus.problem import Problem
 from calculemus.rng import Rng
 from calculemus.solution import Node, Solution, Trace
-from calculemus.solving.templates import DEFAULT, Template, Turn, read_template
+from calculemus.solving.templates import DEFAULT, Template, Turn, merge_system, read_template
 
 
 class Tracer:
@@ -90,7 +90,21 @@ class Context:
                 ``prompts``, it has fewer examples, or a place has no value.
         """
         values = {"question": problem.question, **values}
-        return self._template(name).fill(values, self.is_chat, shots, earlier)
+        return self.fill(self._template(name), values, shots, earlier)
+
+    def fill(
+        self,
+        template: Template,
+        values: Turn,
+        shots: int | None = None,
+        earlier: Sequence[Turn] = (),
+    ) -> Prompt:
+        """Fill in a template that the caller has; see ``prompt``.
+
+        Where the model's chat template knows no system role, its message begins the first turn of the user.
+        """
+        prompt = template.fill(values, self.is_chat, shots, earlier)
+        return merge_system(prompt) if isinstance(prompt, Chat) and self.merges_system else prompt
 
     def stop(self, name: str) -> tuple[str, ...]:
         """Return the texts that end a completion of the template ``name``."""
@@ -109,6 +123,11 @@ class Context:
     def is_chat(self) -> bool:
         """Whether prompts take their chat form."""
         return bool(self.capabilities.facts.get("chat_template"))
+
+    @property
+    def merges_system(self) -> bool:
+        """Whether system messages go into the user's first turn, as the model's chat template has none."""
+        return self.capabilities.facts.get("system_role") is False
 
     def extract(self, text: str) -> str | None:
         """Return the answer that a text gives, None where it gives none; the gold is not consulted."""

@@ -1,13 +1,14 @@
 """The answer at once, without a worked solution: what every other method is held against."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from calculemus.engine.requests import Sample, Sampling
 from calculemus.params import AtLeast
 from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
+from calculemus.solving.scheme import Scheme
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,8 @@ class Direct(Solver):
     shots: Annotated[int | None, AtLeast(0)] = None  # paper, section 3.1: 8
     temperature: Annotated[float, AtLeast(0)] = 0.0  # paper, section 3.1: greedy
     max_tokens: Annotated[int, AtLeast(1)] = 32
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "one", ("generate",))
 
     @property
     def prompts(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from calculemus.engine.requests import Completion, Sample, Sampling
 from calculemus.errors import ParseError
@@ -11,6 +11,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.listing import read_list
+from calculemus.solving.scheme import Scheme
 
 Answering = Generator[Sample, tuple[Completion, ...], Completion]
 Splitting = Generator[Sample, tuple[Completion, ...], tuple[str, ...]]
@@ -37,6 +38,8 @@ class LeastToMost(Solver):
     shots: Annotated[int | None, AtLeast(0)] = None
     temperature: Annotated[float, AtLeast(0)] = 0.0  # paper, section 3: greedy
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "one", ("decompose", "generate"))
 
     @property
     def prompts(self) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from calculemus.engine.requests import Sampling
 from calculemus.params import AtLeast
@@ -11,6 +11,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.drawing import conclude, draw, refuse_identical
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.selecting import best_chains, heads, poll
 
 
@@ -39,6 +40,8 @@ class Mbr(Solver):
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512
 
+    scheme: ClassVar[Scheme] = Scheme("chain", "sampling", ("generate", "evaluate", "select"), ("agreement",))
+
     def __post_init__(self) -> None:
         super().__post_init__()
         refuse_identical(self, self.n, self.temperature)
@@ -61,10 +64,18 @@ class Mbr(Solver):
         return conclude(ctx, chains, best_chains(utilities))
 
 
-def expected_f1(texts: Sequence[str], run: int) -> list[float]:
-    """Return for each text its mean F1 with all texts, itself too, by runs of up to ``run`` words."""
+def expected_f1(texts: Sequence[str], run: int, times: Sequence[int] | None = None) -> list[float]:
+    """Return for each text its mean F1 with all texts, itself too, by runs of up to ``run`` words.
+
+    Args:
+        texts: What is compared.
+        run: Longest run of words.
+        times: How often each text stands there; once by default.
+    """
     counts = [_runs(text, run) for text in texts]
-    return [sum(_f1(mine, other) for other in counts) / len(counts) for mine in counts]
+    times = times or [1] * len(texts)
+    n = sum(times)
+    return [sum(k * _f1(mine, other) for k, other in zip(times, counts, strict=True)) / n for mine in counts]
 
 
 def _runs(text: str, run: int) -> Counter[tuple[str, ...]]:

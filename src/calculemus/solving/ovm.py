@@ -1,16 +1,13 @@
 """OVM: a beam over steps, led by a verifier that was trained on outcomes alone."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
-from calculemus.errors import InvalidParameterError
 from calculemus.params import AtLeast
-from calculemus.solving.beam import beam_search
-from calculemus.solving.drawing import refuse_identical
+from calculemus.solving.beam import beam_search, first_copies, refuse_uneven
 from calculemus.solving.scheme import Scheme
 from calculemus.solving.searching import Search, Searching
-from calculemus.solving.tree import Place, Tree, best, distinct
+from calculemus.solving.tree import Tree, best
 
 
 @dataclass(frozen=True)
@@ -36,22 +33,9 @@ class Ovm(Searching):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        refuse_identical(self, self.candidates // self.beams, self.temperature, "candidates / beams")
-        if self.candidates % self.beams:
-            raise InvalidParameterError(
-                f"{type(self).__name__}: parameters candidates={self.candidates} and beams={self.beams} do "
-                "not go together; expected candidates that are a multiple of the beams, since each beam draws "
-                "as many. Change one of them"
-            )
+        refuse_uneven(self, self.candidates, self.beams, self.temperature)
 
     def search(self, tree: Tree) -> Search:
         """Grow the tree, a step a round."""
-        keep = _first_copies if self.distinct else best
+        keep = first_copies if self.distinct else best
         yield from beam_search(tree, self.candidates, self.beams, self.depth, keep)
-
-
-def _first_copies(places: Sequence[Place], n: int) -> list[Place]:
-    """Return the ``n`` best places, those that say what another one says behind all others."""
-    first = distinct(best(places, len(places)))
-    chosen = {id(place) for place in first}
-    return [*first, *best([place for place in places if id(place) not in chosen], len(places))][:n]

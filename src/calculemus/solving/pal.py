@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from calculemus.engine.requests import Completion, Run, Sample, Sampling
 from calculemus.engine.sandbox.record import Run as RunRecord
@@ -14,6 +14,7 @@ from calculemus.solving.context import Context
 from calculemus.solving.drawing import Chain, refuse_identical
 from calculemus.solving.preludes import PRELUDES
 from calculemus.solving.programs import count_failures, failure_of, find_program, printed_value, value_text
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.selecting import poll
 
 SEVERAL = 0.7  # the temperature for several programs
@@ -43,6 +44,8 @@ class Pal(Solver):
     variant: Literal["function", "dates", "symbols", "stdout"] = "function"
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512  # public code: max_tokens=512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "one", ("generate", "execute"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -70,7 +70,7 @@ def score(
     elif scorer == "judge":
         asked = [_question(problem, ctx, candidate) for candidate in candidates]
         replies = yield asked
-        scores = [_probability_of_yes(reply) for reply in replies]
+        scores = [probability_of_yes(reply) for reply in replies]
     elif scorer == "equations":
         scores = [share_of_equations(candidate.text) for candidate in candidates]
     elif scorer == "random":
@@ -130,6 +130,7 @@ def _question(problem: Problem, ctx: Context, candidate: Candidate) -> Score:
     return Score(prompt, ("Yes", "No") if ctx.is_chat else (" yes", " no"))
 
 
-def _probability_of_yes(reply: Sequence[Scored]) -> float:
+def probability_of_yes(reply: Sequence[Scored]) -> float:
+    """Return the chance of the first of two scored answers against the second."""
     yes, no = (scored.logprob for scored in reply)
     return 1 / (1 + math.exp(min(no - yes, 700.0)))  # exp overflows beyond

@@ -49,7 +49,12 @@ class Searching(Solver):
     @property
     def prompts(self) -> tuple[str, ...]:
         """Names of its prompt templates."""
-        return ("cot", "judge") if self.scorer == "judge" else ("cot",)
+        return (self.template, "judge") if self.scorer == "judge" else (self.template,)
+
+    @property
+    def template(self) -> str:
+        """Name of the template that the root is made of."""
+        return "cot"
 
     def search(self, tree: Tree) -> Search:
         """Grow the tree; whole solutions gather in ``tree.finals``."""
@@ -57,10 +62,14 @@ class Searching(Solver):
 
     def plant(self, problem: Problem, ctx: Context) -> Tree:
         """Return the tree of a problem, with its root alone."""
-        sampling = Sampling(self.temperature, stop=ctx.stop("cot"))
-        root = Place(ctx.prompt("cot", problem, shots=self.shots))
+        sampling = Sampling(self.temperature, stop=ctx.stop(self.template))
+        root = Place(ctx.prompt(self.template, problem, shots=self.shots))
         splitter = StepSplitter(self.step, self.step_tokens)
         return Tree(problem, ctx, root, splitter, sampling, self.scorer, self.heads)
+
+    def weights(self, places: Sequence[Place]) -> list[float]:
+        """Return what the votes of places weigh, at least 0."""
+        return to_weights(self.scorer, [place.value or 0.0 for place in places])
 
     def solve(self, problem: Problem, ctx: Context) -> Steps:
         """Search, and choose among the whole solutions that were found before the end of the budget."""
@@ -85,8 +94,6 @@ class Searching(Solver):
         if self.choose == "best":
             order = best_chains([place.worth for place in found])
         else:
-            weights = None
-            if self.choose == "weighted_vote":
-                weights = to_weights(self.scorer, [place.value or 0.0 for place in found])
+            weights = self.weights(found) if self.choose == "weighted_vote" else None
             order = heads(poll(tree.ctx, found, weights))
         return conclude(tree.ctx, found, order, is_short, "places that the search came to")

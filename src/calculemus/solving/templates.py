@@ -20,7 +20,7 @@ import difflib
 import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,6 +115,19 @@ class Template:
         return str(values[name])
 
 
+def merge_system(chat: Chat) -> Chat:
+    r"""Return a conversation whose system message begins the first turn of the user.
+
+    Example:
+        >>> merge_system(Chat((("system", "Be brief."), ("user", "1 + 1?")))).messages
+        (('user', 'Be brief.\n\n1 + 1?'),)
+    """
+    if len(chat.messages) < 2 or chat.messages[0][0] != "system":
+        return chat
+    (_, told), (role, asked), *rest = chat.messages
+    return Chat(((role, f"{told}\n\n{asked}"), *rest))
+
+
 def prompt_sets() -> list[str]:
     """Return the names of all prompt sets, sorted."""
     return sorted(path.name for path in FOLDER.iterdir() if path.is_dir())
@@ -139,9 +152,15 @@ def template_names(prompt_set: str = DEFAULT) -> list[str]:
 def read_template(name: str, prompt_set: str = DEFAULT) -> Template:
     """Read a template by name.
 
+    Args:
+        name: The stem of its file in the set, or the path of a file of one's own, with its ending ``.toml``.
+        prompt_set: Where to look; also where the examples are that a file of one's own names.
+
     Raises:
         InvalidParameterError: The set does not exist or has none of this name, or its file is not one.
     """
+    if is_own_file(name):
+        return _template(Path(name).stem, _read_own(name), prompt_set)
     names = template_names(prompt_set)
     if name not in names:
         near = difflib.get_close_matches(name, names, n=3)
@@ -150,7 +169,25 @@ def read_template(name: str, prompt_set: str = DEFAULT) -> Template:
             f"reading a prompt template: the prompt set '{prompt_set}' has no '{name}'; {hint}. Choose "
             "a method that asks with one of these, or another model"
         )
-    table = _read(prompt_set, name)
+    return _template(name, _read(prompt_set, name), prompt_set)
+
+
+def is_own_file(name: str) -> bool:
+    """Say whether a template's name is the path of a user's file."""
+    return name.endswith(".toml")
+
+
+def _read_own(path: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(Path(path).read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidParameterError(
+            f"reading the prompt template {path}: {error}; expected a TOML file as templates.py "
+            "describes it. Mend it, or name a template of the prompt set"
+        ) from error
+
+
+def _template(name: str, table: dict[str, Any], prompt_set: str) -> Template:
     if not isinstance(table.get("text"), str):
         raise InvalidParameterError(
             f"reading the prompt template {name}.toml: 'text' is {table.get('text')!r}; expected the prompt "
@@ -165,6 +202,12 @@ def read_template(name: str, prompt_set: str = DEFAULT) -> Template:
 
 def _form(table: dict[str, Any]) -> Form:
     zero = table.get("text_zero", table["text"])
+    unknown = sorted(set(table) - {part.name for part in fields(Form)})
+    if unknown:
+        raise InvalidParameterError(
+            f"reading a prompt template: it has the parts {', '.join(unknown)}; expected some of "
+            f"{', '.join(part.name for part in fields(Form))}. Correct the names"
+        )
     return Form(**{**table, "text_zero": zero, "stop": tuple(table.get("stop", ()))})
 
 

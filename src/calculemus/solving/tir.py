@@ -1,7 +1,7 @@
 """Tool-integrated reasoning: text and code in turn, each piece of code run before the model goes on."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from calculemus.engine.requests import Completion, Prompt, Run, Sample, Sampling
 from calculemus.engine.sandbox.record import Run as RunRecord
@@ -12,6 +12,7 @@ from calculemus.solution import Solution
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.programs import has_run
+from calculemus.solving.scheme import Scheme
 
 SESSION = "tir"
 LONGEST_OUTPUT = 400  # characters of an observation
@@ -41,6 +42,8 @@ class Tir(Solver):
     temperature: Annotated[float, AtLeast(0)] = 0.0
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "one", ("generate", "execute"))
 
     @property
     def prompts(self) -> tuple[str, ...]:
@@ -103,15 +106,14 @@ class Talk:
 
     def show(self, code: str, run: RunRecord, ctx: Context) -> None:
         """Put what came of the code behind it, and both in the trace."""
-        shown = observation(run)
+        shown, added = show(run, self.piece)
         text = self.piece[: self.piece.rindex(code)].rpartition(_FENCE)[0].strip()
         if text:
             ctx.trace.follow("step", text)
         ctx.trace.follow("code", code)
         ctx.trace.follow("output", shown, status=run.status, error_kind=run.error_kind, tier=run.tier)
         assert not isinstance(self.prompt, str), "an engine's prefix is what is continued"
-        opening = _OUTPUT if self.piece.endswith("\n") else f"\n{_OUTPUT}"
-        self.prompt += f"{opening}\n{shown}\n{_FENCE}\n"
+        self.prompt += added
         self.piece = ""
         self.output = shown if shown and has_run(run) else self.output
 
@@ -130,6 +132,13 @@ def last_block(piece: str) -> str | None:
     language = lines[fences[-2]].removeprefix(_FENCE).strip().lower()
     code = lines[fences[-2] + 1 : fences[-1]]
     return "\n".join([*code, ""]) if language in _LANGUAGES else None
+
+
+def show(run: RunRecord, piece: str) -> tuple[str, str]:
+    """Return what the model gets to see of a run, alone and as it stands behind the piece that was run."""
+    shown = observation(run)
+    opening = _OUTPUT if piece.endswith("\n") else f"\n{_OUTPUT}"
+    return shown, f"{opening}\n{shown}\n{_FENCE}\n"
 
 
 def observation(run: RunRecord) -> str:

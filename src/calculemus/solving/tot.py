@@ -2,7 +2,7 @@
 
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from calculemus.engine.requests import Request
 from calculemus.errors import BudgetExceededError, EngineCapabilityError
@@ -11,6 +11,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.drawing import refuse_identical
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.thoughts import Growing, State, Thinker
 
 Search = Generator[Request | Sequence[Request], Any, None]
@@ -50,6 +51,10 @@ class Tot(Solver):
     max_nodes: Annotated[int, AtLeast(1)] = 100  # paper, section 4.3: 100 steps of dfs
     temperature: Annotated[float, AtLeast(0)] = 0.7  # public code
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme(
+        "tree", "beam", ("generate", "evaluate", "prune", "backtrack"), ("judge",)
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

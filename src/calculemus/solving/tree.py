@@ -15,7 +15,7 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from calculemus.engine.requests import Completion, Prompt, Request, Sample, Sampling
+from calculemus.engine.requests import Completion, Prefix, Prompt, Request, Sample, Sampling
 from calculemus.problem import Problem
 from calculemus.solving.context import Context
 from calculemus.solving.scoring import ScorerName, check_scorer, score
@@ -57,7 +57,7 @@ class Place:
     prompt: Prompt
     text: str = ""
     step: str = ""
-    parent: "Place | None" = None
+    parent: "Place | None" = field(default=None, repr=False)
     node: int = -1
     depth: int = 0
     logprob: float | None = 0.0
@@ -68,7 +68,7 @@ class Place:
     value: float | None = None
     visits: int = 0
     total: float = 0.0
-    children: list["Place"] = field(default_factory=list)
+    children: list["Place"] = field(default_factory=list, repr=False)
     members: tuple["Place", ...] = ()
     is_closed: bool = False
     state: Any = None
@@ -119,6 +119,7 @@ class Tree:
         pool: What a place is worth that stands for several, from what these are worth.
         revalue: What a place is worth, from it and its score; None takes the score.
         most_tokens: Of a solution, all its steps together; None sets no limit.
+        show: What steps behind a place are drawn from, for that one time; None shows its own prompt.
         finals: Whole solutions, in the order in which they were found.
         drawn: All places behind the root, in the order in which they were found.
     """
@@ -135,6 +136,7 @@ class Tree:
     pool: Callable[[Sequence[float]], float] = max
     revalue: Callable[[Place, float], float] | None = None
     most_tokens: int | None = None
+    show: Callable[["Tree", Place], Prompt] | None = None
     finals: list[Place] = field(default_factory=list)
     drawn: list[Place] = field(default_factory=list)
 
@@ -146,7 +148,7 @@ class Tree:
 
         Places that are not open, and shares of 0, get none.
         """
-        groups = yield from self._draw(shares, self._step)
+        groups = yield from self._draw(shares, self._step, self.show)
         if self.act is not None and any(groups):
             yield from self.act(self, flat(groups))
         if self.merge is not None:
@@ -160,17 +162,27 @@ class Tree:
         sampling = replace(self.sampling, keep_stop=True, max_tokens=max_tokens)
         return (yield from self._draw(shares, lambda _: sampling))
 
-    def _draw(self, shares: Sequence[tuple[Place, int]], how: Callable[[Place], Sampling]) -> Growing:
+    def _draw(
+        self,
+        shares: Sequence[tuple[Place, int]],
+        how: Callable[[Place], Sampling],
+        show: Callable[["Tree", Place], Prompt] | None = None,
+    ) -> Growing:
         drawn = [
             (index, member, count)
             for index, (place, share) in enumerate(shares)
             if self.is_open(place)
             for member, count in place.spread(share)
         ]
-        replies = (yield [Sample(member.prompt, how(member), n) for _, member, n in drawn]) if drawn else []
+        shown = [show(self, member) if show else member.prompt for _, member, _ in drawn]
+        asked = [Sample(prompt, how(member), n) for prompt, (_, member, n) in zip(shown, drawn, strict=True)]
+        replies = (yield asked) if drawn else []
         groups: list[list[Place]] = [[] for _ in shares]
-        for (index, member, _), completions in zip(drawn, replies, strict=True):
-            groups[index] += [self._add(member, completion) for completion in completions]
+        for (index, member, _), prompt, completions in zip(drawn, shown, replies, strict=True):
+            for completion in completions:
+                own = prompt is member.prompt
+                prefix = completion.prefix if own else behind(member.prompt, completion)
+                groups[index].append(self._add(member, completion, prefix))
         self.finals.extend(place for place in flat(groups) if place.is_final)
         return groups
 
@@ -216,7 +228,7 @@ class Tree:
             longest = max(1, min(longest, self.most_tokens - place.n_tokens))
         return replace(self.sampling, stop=tuple(stops), keep_stop=True, max_tokens=longest)
 
-    def _add(self, parent: Place, completion: Completion) -> Place:
+    def _add(self, parent: Place, completion: Completion, prefix: Prompt) -> Place:
         stopped_by, step = completion.stopped_by, completion.text
         is_end = stopped_by in self.sampling.stop
         if stopped_by is not None and is_end:
@@ -227,7 +239,7 @@ class Tree:
         text = parent.text + step
         logprob = completion.logprob
         place = Place(
-            prompt=completion.prefix,
+            prompt=prefix,
             text=text,
             step=step,
             parent=parent,
@@ -248,6 +260,15 @@ class Tree:
 def merged(members: Sequence[Place]) -> Place:
     """Return the place that stands for siblings which mean the same; of a single one, that one itself."""
     return replace(members[0], members=tuple(members), children=[]) if len(members) > 1 else members[0]
+
+
+def behind(prompt: Prompt, completion: Completion) -> Prompt:
+    """Return a prompt with a completion behind it that was drawn from another one."""
+    if isinstance(prompt, str):
+        return Prefix(prompt) + completion.text
+    if isinstance(prompt, Prefix) and not prompt.added and None not in (prompt.ids, completion.ids):
+        return Prefix(prompt.text + completion.text, (*(prompt.ids or ()), *(completion.ids or ())))
+    return prompt + completion.text
 
 
 def flat(groups: Sequence[Sequence[Place]]) -> list[Place]:

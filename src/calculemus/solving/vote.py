@@ -1,7 +1,7 @@
 """Self-consistency: many chains of thought, and the answer that most of them give."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from calculemus.engine.requests import Sampling
 from calculemus.errors import BudgetExceededError
@@ -10,6 +10,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.drawing import Chain, conclude, draw, refuse_identical
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.selecting import heads, poll, still_open
 
 
@@ -33,6 +34,8 @@ class Vote(Solver):
     early_stop: bool = False
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "sampling", ("generate", "vote"))
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -1,7 +1,7 @@
 """Weighted self-consistency: every chain votes with its score."""
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from calculemus.engine.requests import Sampling
 from calculemus.params import AtLeast
@@ -9,6 +9,7 @@ from calculemus.problem import Problem
 from calculemus.solving.base import Solver, Steps
 from calculemus.solving.context import Context
 from calculemus.solving.drawing import conclude, draw, refuse_identical
+from calculemus.solving.scheme import Scheme
 from calculemus.solving.scoring import ScorerName, check_scorer, score, to_weights
 from calculemus.solving.selecting import heads, poll
 
@@ -34,6 +35,8 @@ class WeightedVote(Solver):
     scorer: ScorerName = "mean_logprob"  # paper, section 2, equation 1
     shots: Annotated[int | None, AtLeast(0)] = None
     max_tokens: Annotated[int, AtLeast(1)] = 512
+
+    scheme: ClassVar[Scheme] = Scheme("chain", "sampling", ("generate", "evaluate", "vote"), ("logprob",))
 
     def __post_init__(self) -> None:
         super().__post_init__()

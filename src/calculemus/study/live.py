@@ -20,7 +20,7 @@ from calculemus.problems.problemset import ProblemSet
 from calculemus.rng import Rng
 from calculemus.solving import get_solver, list_solvers
 from calculemus.solving.base import Solver
-from calculemus.solving.templates import DEFAULT, template_names, templates_digest
+from calculemus.solving.templates import DEFAULT, is_own_file, template_names, templates_digest
 from calculemus.study.system import Answer
 
 _PROPOSED = 8  # solvers that an error proposes
@@ -58,9 +58,11 @@ class LiveSystem:
 
     def spec(self) -> Mapping[str, Any]:
         """Return what changes the answers: not the name, nor how many problems are in flight."""
+        reads = getattr(self.solver, "reads", "")
         return {
             "kind": "live",
             "solver": describe(self.solver),
+            **({"reads": reads} if reads else {}),
             "prompts": templates_digest(self.solver.prompts, self._prompt_set),
             "engine": self.engine.digest,
             "sandbox": None if self.sandbox is None else list(self.sandbox.tiers),
@@ -152,7 +154,7 @@ def check_prompts(name: str, solver: Solver, prompt_set: str) -> None:
         InvalidParameterError: It has not; the message names solvers that it is enough for.
     """
     has = template_names(prompt_set)
-    asks_with = solver.prompts or ()
+    asks_with = [name for name in solver.prompts or () if not is_own_file(name)]
     if any(prompt not in has for prompt in asks_with):
         raise InvalidParameterError(
             f"{name}: the method asks with the prompts {', '.join(asks_with)}; the model knows the prompt "

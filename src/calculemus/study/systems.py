@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Self
 
 from calculemus.cost import Budget
 from calculemus.engine.base import Engine
-from calculemus.engine.opening import EngineOptions, check_model_name, open_engine
+from calculemus.engine.opening import EngineOptions
+from calculemus.engine.routed import RoutedEngine
 from calculemus.errors import InvalidParameterError
 from calculemus.problems.problemset import ProblemSet
 from calculemus.solving import get_solver, list_solvers
+from calculemus.solving.opening import check_model, open_model
+from calculemus.solving.transformed import transforms
 from calculemus.study.recorded import PREFIX, Unknown, open_recorded
 from calculemus.study.system import System
 
@@ -75,9 +78,15 @@ class Live:
         )
 
     def engine(self, model: str) -> Engine:
-        """Return the engine of a model, opened once; see ``open_engine``."""
+        """Return the engine of a model, opened once; see ``open_model``.
+
+        Several models with commas between are one engine, for methods that choose among them.
+        """
+        parts = models_of(model)
+        if len(parts) > 1:
+            return RoutedEngine({part: self.engine(part) for part in parts})
         if model not in self._engines:
-            engine = open_engine(model, self.options, self.key)
+            engine = open_model(model, self.options, self.key)
             self._stack.callback(engine.close)
             self._engines[model] = engine
         return self._engines[model]
@@ -118,6 +127,11 @@ def open_systems(
     return [system for text in texts for system in _open(text, unknown, among, live)]
 
 
+def models_of(text: str) -> list[str]:
+    """Return the models that a name means: one, or several with commas between."""
+    return [text] if Path(text).is_dir() else text.split(",")
+
+
 def _open(text: str, unknown: Unknown, among: ProblemSet | None, live: Live | None) -> Sequence[System]:
     if text.startswith(PREFIX):
         return open_recorded(text, unknown, among)
@@ -132,7 +146,8 @@ def _check_form(text: str, live: Live | None) -> None:
     if live is not None and ("@" in text or (live.model and _solver_name(text) in _solvers())):
         method, _, model = text.partition("@")
         get_solver(method)
-        check_model_name(model or live.model or "")
+        for part in models_of(model or live.model or ""):
+            check_model(part)
         return
     hint = _nearest(text, live)
     raise InvalidParameterError(
@@ -158,4 +173,4 @@ def _solver_name(text: str) -> str:
 
 
 def _solvers() -> Mapping[str, object]:
-    return {card.id: card for card in list_solvers()}
+    return {card.id: card for card in (*list_solvers(), *transforms().values())}

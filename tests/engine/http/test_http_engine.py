@@ -171,6 +171,20 @@ def test_token_ids_are_continued_without_being_encoded_again(serve, connect, run
     assert sorted(prompts, key=str) == sorted([list(prefix.ids), prefix.text + " so"], key=str)
 
 
+def test_completions_tell_what_each_of_their_tokens_writes_where_ids_come_back(serve, connect, run) -> None:
+    server = serve(ids=True, chat=False)
+    engine, model = connect(server), server.api.model
+    for stop in ((), ("\n",)):
+        sampling = Sampling(max_tokens=9, stop=stop, keep_stop=True, pieces=True)
+        (done,) = run(engine, (Sample(PROMPTS[0], sampling), (0,)))
+        (completion,) = done.reply
+        assert "".join(completion.pieces) == completion.text
+        assert len(completion.pieces) == len(completion.ids)
+        assert model.text(completion.start.ids) == completion.start.text == PROMPTS[0]
+        (plain,) = run(engine, (Sample(PROMPTS[0], Sampling(max_tokens=9, stop=stop)), (0,)))[0].reply
+        assert (plain.pieces, plain.start) == (None, None)
+
+
 def test_a_raw_text_goes_to_a_chat_that_continues_and_is_refused_by_one_that_does_not(
     serve, connect, run
 ) -> None:

@@ -138,3 +138,23 @@ def test_a_conversation_is_continued_as_the_text_that_it_is_written_as(
         (wanted,) = ask(engine, Sample(Prefix(written, tuple(tokenizer(written)["input_ids"])), six))
         assert completion == wanted
         assert completion.prefix.text == written + completion.text
+
+
+@pytest.mark.parametrize(
+    ("template", "takes"),
+    [
+        (TEMPLATE, True),
+        (
+            TEMPLATE.replace(
+                "{% for", "{% if messages[0].role == 'system' %}{{ raise_exception('no') }}{% endif %}{% for"
+            ),
+            False,
+        ),
+        ("{% for m in messages if m.role != 'system' %}{{ m.content }}{% endfor %}", False),
+        (None, True),
+    ],
+)
+def test_an_engine_says_whether_the_template_shows_a_system_message(
+    make_tokenizer, texts_of, template, takes
+) -> None:
+    assert texts_of(make_tokenizer(chat_template=template)).takes_system is takes

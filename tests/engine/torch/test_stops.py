@@ -89,6 +89,22 @@ def test_a_completion_ends_by(case, scripted, run) -> None:
     assert prefix.ids[: 1 + max(0, n_ids - 1)] == (tokenizer.encode(prompt)[0], *completion.ids)[: n_ids or 1]
 
 
+@pytest.mark.parametrize("case", CASES)
+def test_a_completion_can_be_gone_on_with_from_any_of_its_tokens(case, scripted, ask) -> None:
+    prompt, stops, keep, limit, text, n_ids, *_ = CASES[case]
+    engine, tokenizer = scripted
+    (whole,) = ask(engine, Sample(prompt, Sampling(max_tokens=20)))
+    sampling = Sampling(max_tokens=limit, stop=stops, keep_stop=keep, pieces=True)
+    (completion,) = ask(engine, Sample(prompt, sampling))
+    assert (len(completion.pieces), "".join(completion.pieces)) == (n_ids, text)
+    assert completion.start == Prefix(prompt, tuple(tokenizer.encode(prompt)))
+    for place in range(n_ids):
+        said = "".join(completion.pieces[:place])
+        prefix = Prefix(prompt + said, completion.start.ids + completion.ids[:place])
+        (rest,) = ask(engine, Sample(prefix, Sampling(max_tokens=20 - place)))
+        assert said + rest.text == whole.text
+
+
 def test_rows_with_different_stop_texts_run_side_by_side(scripted, run) -> None:
     engine, _ = scripted
     asked = [Sample(p, Sampling(max_tokens=m, stop=s, keep_stop=k)) for p, s, k, m, *_ in CASES.values()]

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 
 from calculemus.engine.http_engine.reading import Choice
 from calculemus.engine.requests import Sampling
@@ -75,6 +75,15 @@ def _uncut(choice: Choice, is_aligned: bool) -> Ending:
     if choice.tokens is None and finish == "length":
         written = n_tokens  # no end of text among them
     return Ending(choice.text, finish, None, n_tokens, written, n_tokens)
+
+
+def pieces_of(choice: Choice, ending: Ending) -> tuple[str, ...] | None:
+    """Return what each token that is kept writes of the text; None where the tokens do not tell."""
+    texts = [text for text, _ in choice.tokens or ()][: ending.kept]
+    places = [min(place, len(ending.text)) for place in accumulate(map(len, texts), initial=0)]
+    if choice.tokens is None or not "".join(texts).startswith(ending.text):
+        return None
+    return tuple(ending.text[start:stop] for start, stop in pairwise(places))
 
 
 def _tokens_before(place: int, choice: Choice) -> int:

@@ -9,7 +9,7 @@ from calculemus.cost import Cost, Meter
 from calculemus.engine.base import Job
 from calculemus.engine.http_engine.abilities import COMPLETIONS, Abilities, Way
 from calculemus.engine.http_engine.caller import Caller
-from calculemus.engine.http_engine.ending import end
+from calculemus.engine.http_engine.ending import end, pieces_of
 from calculemus.engine.http_engine.outcome import Spent
 from calculemus.engine.http_engine.reading import (
     Choice,
@@ -30,7 +30,7 @@ from calculemus.engine.http_engine.wire import (
     score_prompt,
     with_joint,
 )
-from calculemus.engine.requests import Completion, Embed, EngineRequest, Sample, Score, Scored
+from calculemus.engine.requests import Chat, Completion, Embed, EngineRequest, Sample, Score, Scored
 from calculemus.errors import EngineError
 
 T = TypeVar("T")
@@ -129,7 +129,7 @@ class Work:
         both = None
         if ids is not None and choice.prompt_ids is not None and ending.written is not None:
             both = choice.prompt_ids + ids[: ending.written]
-        return Completion(
+        whole = Completion(
             text=ending.text,
             ids=None if ids is None else ids[: ending.kept],
             logprobs=values[: ending.kept] if has_values else None,
@@ -137,6 +137,10 @@ class Work:
             stopped_by=ending.stopped_by,
             prefix=continued(request.prompt, ending.text, both, self._can),
         )
+        start = continued(request.prompt, "", choice.prompt_ids, self._can)
+        if not request.sampling.pieces or both is None or isinstance(start, Chat):
+            return whole
+        return replace(whole, pieces=pieces_of(choice, ending), start=start)
 
     def _charge(self, request: Sample, to: Route, reply: Reply, choices: Sequence[Choice]) -> None:
         longest = request.sampling.max_tokens

@@ -5,8 +5,8 @@ r"""Run programs that a model wrote, where they can do no harm.
 """
 
 from calculemus.engine.sandbox.limits import Limits
-from calculemus.engine.sandbox.record import TIERS, Run, Status, Tier, as_number
+from calculemus.engine.sandbox.record import TIERS, Call, Run, Status, Tier, as_number
 from calculemus.engine.sandbox.sandbox import Sandbox, run
 from calculemus.engine.sandbox.session import Session
 
-__all__ = ["TIERS", "Limits", "Run", "Sandbox", "Session", "Status", "Tier", "as_number", "run"]
+__all__ = ["TIERS", "Call", "Limits", "Run", "Sandbox", "Session", "Status", "Tier", "as_number", "run"]

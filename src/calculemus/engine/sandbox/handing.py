@@ -18,7 +18,7 @@ _MOST_PARTS = 200_000
 # Builtins that looking at a value needs: a program that gives these names another meaning is not for mini.
 RESERVED = frozenset({"isinstance", "len", "type", "int", "float", "str", "dict", "set", "list", "tuple"})
 
-COUNT = f"""
+COUNTER = f"""
 def _count_(value):
     waiting, parts = [value], 0
     while waiting:
@@ -40,6 +40,8 @@ def _count_(value):
         parts += size + 1
         if size > {MOST_HASHED} or parts > {_MOST_PARTS}:
             raise ValueError("too large")
+"""
+COUNT = f"""{COUNTER}
 _count_({_KEPT})
 {_KEPT}
 """

@@ -39,6 +39,8 @@ def write_request(plan: Plan, inputs: Mapping[str, Any], limits: Limits, seed: i
             "variables": plan.variables,
             "inputs": encode(dict(inputs)),
             "seed": seed,
+            "hosts": plan.hosting.names if plan.hosting is not None else (),
+            "replies": encode(list(plan.hosting.replies if plan.hosting is not None else ())),
             "limits": {
                 "output_bytes": limits.output_bytes,
                 "value_bytes": limits.value_bytes,

@@ -1,12 +1,14 @@
 """A look at a program before it runs: is it one, where could it run, and how will its value be found?"""
 
 import ast
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from calculemus.engine.sandbox.handing import RESERVED, keep, keep_last
+from calculemus.engine.sandbox.hosting import Hosting
 from calculemus.engine.sandbox.iterators import first_kept
+from calculemus.engine.sandbox.names import bound_names, missing_functions
 from calculemus.engine.sandbox.record import Tier
 from calculemus.engine.sandbox.source import Source, read_program
 from calculemus.engine.sandbox.subset import first_misplaced, first_stranger
@@ -36,6 +38,7 @@ class Plan:
         rounds: Whether it uses ``round``.
         prints_last: Whether it ends in a ``print`` and defines no entry function, so that a number printed
             last is its answer, whatever its variables hold.
+        hosting: The functions that its host replies to; None where it has no host.
     """
 
     source: str
@@ -48,6 +51,7 @@ class Plan:
     variables: tuple[str, ...]
     rounds: bool
     prints_last: bool
+    hosting: Hosting | None = None
 
 
 def _top_level(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -215,3 +219,24 @@ def look(text: str, entry: str | None, inputs: Mapping[str, Any]) -> Plan:
         rounds="round" in names,
         prints_last=not found.is_function and any(map(_is_print, program.tree.body[-1:])),
     )
+
+
+def with_host(
+    plan: Plan, replies: Sequence[Any], hosts: Collection[str] | None, before: Iterable[Plan] = ()
+) -> Plan:
+    """Return how a program is run that may call functions of its host's.
+
+    Args:
+        plan: How it would be run without.
+        replies: What its calls return, in their order.
+        hosts: The functions; None for whatever it calls and nobody has defined.
+        before: Blocks whose variables it finds.
+    """
+    tree = read_program(plan.source, plan.entry).tree
+    known = {name for each in before for name in bound_names(read_program(each.source, None).tree)}
+    if hosts is None:
+        names = tuple(each.name for each in missing_functions(tree, known) if each.name != plan.entry)
+    else:
+        known |= bound_names(tree)
+        names = tuple(name for name in hosts if name not in known)
+    return replace(plan, hosting=Hosting(names, tuple(replies)))

@@ -6,27 +6,25 @@ accepts.
 
 import ctypes
 import datetime
-import json
 import os
 import sys
 import threading
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from calculemus.engine.sandbox.doubts import doubt_printed, doubt_value
+from calculemus.engine.sandbox.failing import bad_value, block_outcome, complete, failure, not_data, waiting
+from calculemus.engine.sandbox.feeding import feed
 from calculemus.engine.sandbox.handing import COUNT, SHOW, keep_variable
 from calculemus.engine.sandbox.inside.clock import FROZEN_SECONDS
-from calculemus.engine.sandbox.inside.encode import encode
 from calculemus.engine.sandbox.limits import Limits
 from calculemus.engine.sandbox.look import Plan
 from calculemus.engine.sandbox.outcome import Outcome
 from calculemus.errors import NotDataError, SandboxUnavailableError
 
 if TYPE_CHECKING:
-    from pydantic_monty import Monty, MontyError, MontySession
+    from pydantic_monty import CollectString, Monty, MontySession
 
 # The interpreter's own round() takes the shortest decimal for the number, so that 2.675 becomes 2.68 and not
 # 2.67. Its formatting of floats is exact, and so are its whole numbers.
@@ -44,86 +42,9 @@ def round(number, ndigits=None, _round=round):
 """
 
 _FROZEN = datetime.datetime.fromtimestamp(FROZEN_SECONDS, datetime.UTC).replace(tzinfo=None)
-_LONGEST_ERROR = 2000
 _FRAMES_LESS = 10  # than CPython allows: at the limit it has the last word
 _GRACE_SECONDS = 1.0  # a limit is looked at between steps; after this much more the worker is killed
 _WORKER_BYTES = 2**30  # address space of a worker beyond what a program may have
-
-
-def _not_data(problem: NotDataError) -> Outcome:
-    return Outcome("raised", error_kind="not_data", error=str(problem)[:_LONGEST_ERROR])
-
-
-def _doubtful(doubt: str) -> Outcome:
-    return Outcome("unsupported", error_kind="unsupported", error=f"'mini' may be wrong about {doubt}")
-
-
-def _bad_value(value: Any, limits: Limits) -> Outcome | None:
-    """Return the outcome of a program whose value cannot be handed on."""
-    if type(value) in (float, bool, type(None)) or (type(value) is int and value.bit_length() < 64):
-        return None
-    try:
-        written = json.dumps(encode(value))
-    except NotDataError as problem:
-        return _not_data(problem)
-    doubt = doubt_value(value)
-    if doubt is not None:
-        return _doubtful(doubt)
-    if len(written) > limits.value_bytes:
-        error = f"the value takes {len(written)} bytes; {limits.value_bytes} are allowed"
-        return Outcome("output_limit", error_kind="value_too_large", error=error)
-    return None
-
-
-def _block_outcome(value: Any, limits: Limits) -> Outcome:
-    """Return the outcome of a block, which needs no value: what is not data is None."""
-    bad = _bad_value(value, limits)
-    if bad is not None and bad.error_kind == "not_data":
-        return Outcome("ok")
-    return bad or Outcome("ok", value)
-
-
-def _over_output(text: str, limits: Limits) -> bool:
-    """Say whether a message about memory is about what was printed."""
-    return f"> {limits.output_bytes} bytes" in text and limits.output_bytes != limits.memory_bytes
-
-
-def _runtime_failure(problem: BaseException, text: str, limits: Limits) -> Outcome:
-    kind = type(problem).__name__
-    if isinstance(problem, MemoryError):
-        what = "output_limit" if _over_output(text, limits) else "memory"
-        return Outcome(what, error_kind=what, error=text)
-    if isinstance(problem, TimeoutError) and "time limit exceeded" in text:
-        return Outcome("timeout", error_kind="cpu", error=text)
-    if isinstance(problem, NotImplementedError) and "monty" in text:
-        return Outcome("unsupported", error_kind="syntax", error=text)
-    if "Internal error in monty" in text:
-        return Outcome("crashed", error_kind="killed", error=text)
-    if isinstance(problem, ModuleNotFoundError):
-        return Outcome("forbidden", error_kind="import_not_allowed", error=text, module=problem.name)
-    if isinstance(problem, PermissionError):
-        return Outcome("forbidden", error_kind="system_call", error=text)
-    return Outcome("raised", error_kind=kind, error=text)
-
-
-def _failure(problem: "MontyError", limits: Limits) -> Outcome:
-    import pydantic_monty
-
-    text = str(problem)[:_LONGEST_ERROR]
-    if isinstance(problem, pydantic_monty.MontyCrashedError):
-        status = "timeout" if problem.timed_out or "duration" in text else "crashed"
-        return Outcome(status, error_kind="cpu" if status == "timeout" else "killed", error=text)
-    if isinstance(problem, pydantic_monty.MontySyntaxError):
-        return Outcome("unsupported", error_kind="syntax", error=text)
-    return _runtime_failure(problem.exception(), text, limits)
-
-
-def _complete(outcome: Outcome, stdout: str, started: float) -> Outcome:
-    """Add what was printed and the time; a doubtful digit in it makes the outcome doubtful."""
-    doubt = doubt_printed(stdout) if outcome.status == "ok" and stdout else None
-    if doubt is not None:
-        outcome = _doubtful(doubt)
-    return replace(outcome, stdout=stdout, seconds=time.perf_counter() - started)
 
 
 class Mini:
@@ -199,17 +120,17 @@ class Mini:
             with self._checkout(limits, seed) as session:
                 self._limit_worker(session, limits)
                 text = ROUND + text if plan.rounds else text
-                value = session.feed_run(text, inputs=dict(inputs) or None, print_callback=printed)
+                value = _feed(session, plan, text, inputs, printed)
                 if value is None and not plan.defines_entry and plan.entry is not None:
                     value = _first_value(session, plan.variables)
                 value = _count_parts(session, value)
         except MontyError as problem:
-            outcome = _failure(problem, limits)
+            outcome = failure(problem, limits)
         except NotDataError as problem:
-            outcome = _not_data(problem)
+            outcome = not_data(problem)
         else:
-            outcome = _bad_value(value, limits) or Outcome("ok", value, has_entry=plan.defines_entry)
-        return _complete(outcome, printed.output, started)
+            outcome = _conclude(value, plan, limits)
+        return complete(outcome, printed.output, started)
 
     def run_block(
         self, state: bytes | None, plan: Plan, inputs: Mapping[str, Any], limits: Limits, seed: int
@@ -235,18 +156,20 @@ class Mini:
                 else:
                     session.load_session(state)
                 try:
-                    value = session.feed_run(f"{plan.mini}\n{SHOW}", print_callback=printed)
-                    outcome = _block_outcome(_count_parts(session, value), limits)
+                    value = _feed(session, plan, f"{plan.mini}\n{SHOW}", {}, printed)
+                    value = _count_parts(session, value)
+                    is_outcome = isinstance(value, Outcome)
+                    outcome = waiting(value, limits) if is_outcome else block_outcome(value, limits)
                 except MontyRuntimeError as problem:
-                    outcome = _failure(problem, limits)
+                    outcome = failure(problem, limits)
                 except NotDataError:
                     outcome = Outcome("ok")  # a block needs no value
                 # After a limit the interpreter's memory may be half written: the block never was.
                 if outcome.status in ("ok", "raised", "forbidden"):
                     state = session.dump()
         except MontyError as problem:
-            outcome = _failure(problem, limits)
-        return _complete(outcome, printed.output, started), state
+            outcome = failure(problem, limits)
+        return complete(outcome, printed.output, started), state
 
     def close(self) -> None:
         """End the workers."""
@@ -263,6 +186,21 @@ class Mini:
         """
         pool, self._pool = self._pool, None
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(pool))
+
+
+def _feed(
+    session: "MontySession", plan: Plan, text: str, inputs: Mapping[str, Any], printed: "CollectString"
+) -> Any:
+    """Run a program; return its value, or an outcome instead of one."""
+    if plan.hosting is not None:
+        return feed(session, text, dict(inputs), printed, plan.hosting)
+    return session.feed_run(text, inputs=dict(inputs) or None, print_callback=printed)
+
+
+def _conclude(value: Any, plan: Plan, limits: Limits) -> Outcome:
+    if isinstance(value, Outcome):
+        return waiting(value, limits)
+    return bad_value(value, limits) or Outcome("ok", value, has_entry=plan.defines_entry)
 
 
 def _count_parts(session: "MontySession", value: Any) -> Any:

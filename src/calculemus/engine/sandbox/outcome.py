@@ -6,7 +6,7 @@ from typing import Any
 
 from calculemus.engine.sandbox.inside.decode import decode
 from calculemus.engine.sandbox.look import Plan
-from calculemus.engine.sandbox.record import Run, Status, Tier, read_numeral
+from calculemus.engine.sandbox.record import Call, Run, Status, Tier, read_numeral
 from calculemus.errors import BadReplyError
 
 
@@ -24,6 +24,7 @@ class Outcome:
         module: The module that could not be imported.
         seconds: As in ``Run``.
         peak_bytes: As in ``Run``.
+        pending: As in ``Run``.
     """
 
     status: Status
@@ -35,6 +36,7 @@ class Outcome:
     module: str | None = None
     seconds: float = 0.0
     peak_bytes: int | None = None
+    pending: Call | None = None
 
     @property
     def lacks_value(self) -> bool:
@@ -42,7 +44,7 @@ class Outcome:
         return self.status == "ok" and self.value is None
 
 
-_STATUSES = ("ok", "raised", "memory", "output_limit", "forbidden")
+_STATUSES = ("ok", "raised", "memory", "output_limit", "forbidden", "suspended")
 _SENTENCES = {
     "memory": "the program needs more memory than it may have",
     "output_limit": "the program prints more than it may",
@@ -75,6 +77,11 @@ def read_report(report: Any, seconds: float, peak_bytes: int | None) -> Outcome:
     except BadReplyError as problem:
         return bad_reply(f"has no value that can be read ({problem})", seconds, peak_bytes)
     kind = _text(report, "error_kind")
+    pending = None
+    if report["status"] == "suspended":
+        pending, value = _read_call(value), None
+        if pending is None:
+            return bad_reply("waits for no call", seconds, peak_bytes)
     return Outcome(
         status=report["status"],
         value=value,
@@ -85,7 +92,16 @@ def read_report(report: Any, seconds: float, peak_bytes: int | None) -> Outcome:
         module=_text(report, "module"),
         seconds=seconds,
         peak_bytes=peak_bytes,
+        pending=pending,
     )
+
+
+def _read_call(value: Any) -> Call | None:
+    """Return the call that a value names; None where it names none."""
+    if not isinstance(value, tuple) or [type(part) for part in value] != [str, tuple, dict]:
+        return None
+    name, args, kwargs = value
+    return Call(name, args, kwargs) if all(isinstance(key, str) for key in kwargs) else None
 
 
 def _last_line(stdout: str) -> str | None:
@@ -133,4 +149,5 @@ def conclude(outcome: Outcome, plan: Plan, tried: tuple[Tier, ...]) -> Run:
         peak_bytes=outcome.peak_bytes,
         tier=tried[-1],
         tried=tried,
+        pending=outcome.pending,
     )

@@ -6,9 +6,36 @@ from fractions import Fraction
 from typing import Any, Literal
 
 Tier = Literal["mini", "std", "sci", "none"]
-Status = Literal["ok", "raised", "timeout", "memory", "output_limit", "forbidden", "crashed", "unsupported"]
+Status = Literal[
+    "ok", "raised", "timeout", "memory", "output_limit", "forbidden", "crashed", "unsupported", "suspended"
+]
 
 TIERS: tuple[Tier, ...] = ("mini", "std", "sci")
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call that a program waits for.
+
+    Attributes:
+        name: The function's name.
+        args: Its arguments by position, as data.
+        kwargs: Its arguments by name.
+
+    Example:
+        >>> Call("is_red", ("apple",), {"when": [1, 2]}).source
+        "is_red('apple', when=[1, 2])"
+    """
+
+    name: str
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def source(self) -> str:
+        """The call as Python writes it; equal calls are written alike."""
+        named = [f"{name}={value!r}" for name, value in sorted(self.kwargs.items())]
+        return f"{self.name}({', '.join([*map(repr, self.args), *named])})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,19 +45,22 @@ class Run:
     Attributes:
         status: ``ok``; ``raised`` (it failed by itself); ``timeout``, ``memory``, ``output_limit`` (it met a
             limit); ``forbidden`` (it asked for what no program gets); ``crashed`` (its process died, or
-            answered nonsense); ``unsupported`` (the tier asked for does not run such programs).
+            answered nonsense); ``unsupported`` (the tier asked for does not run such programs);
+            ``suspended`` (it waits for the reply to a call).
         value: What it returned, in Python's own types; None unless ``ok``.
         stdout: What it printed; empty where its process was killed.
         error_kind: One word for the failure: the exception's name, or ``syntax``, ``no_function`` (nothing
             that could be the answer), ``no_return`` (the function returned None), ``not_data`` (the value is
             a function or an object), ``non_numeric`` (see ``require_number``), ``import_not_allowed``,
             ``system_call``, ``cpu``, ``wall``, ``memory``, ``output_limit``, ``value_too_large``,
-            ``program_too_long``, ``killed``, ``no_reply``, ``bad_reply``; None if ``ok``.
+            ``bad_call`` (it calls a function of its host's with what is no data), ``program_too_long``,
+            ``killed``, ``no_reply``, ``bad_reply``; None if ``ok`` or ``suspended``.
         error: The last line of the traceback, or a sentence; None if ``ok``.
         seconds: From sending the program to having its answer.
         peak_bytes: Most memory its process held, the interpreter included; None where unknown.
         tier: Where it ran last.
         tried: All tiers that it was given to, in this order.
+        pending: The call whose reply a suspended program waits for.
     """
 
     status: Status
@@ -42,6 +72,7 @@ class Run:
     peak_bytes: int | None = None
     tier: Tier = "mini"
     tried: tuple[Tier, ...] = field(default=())
+    pending: Call | None = None
 
     @property
     def ok(self) -> bool:

@@ -2,16 +2,18 @@
 
 import os
 import weakref
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from functools import lru_cache
+from functools import lru_cache, partial
 from queue import Empty, SimpleQueue
 from typing import Any, Self
 
+from calculemus.engine.sandbox.chains import Chains
+from calculemus.engine.sandbox.hosting import check_hosting
 from calculemus.engine.sandbox.limits import Limits
-from calculemus.engine.sandbox.look import Plan, look
+from calculemus.engine.sandbox.look import Plan, look, with_host
 from calculemus.engine.sandbox.machinery import Machinery, count_cores, is_settled, unsupported
 from calculemus.engine.sandbox.outcome import Outcome, conclude
 from calculemus.engine.sandbox.reading import UNREADABLE, too_long, unreadable
@@ -44,6 +46,8 @@ class Sandbox:
         tiers: The tiers that may be used, of ``mini``, ``std`` and ``sci``.
         workers: Programs that run at a time; all cores by default.
         live_sessions: Sessions that keep a process; older ones are rebuilt when they go on.
+        kept_bytes: What is kept of where blocks have left off, so that programs with the same blocks before
+            them need not run these again; nothing depends on it but time.
         unsafe_in_process: Let ``tier="none"`` run programs in this process, without any protection.
 
     Example:
@@ -57,11 +61,13 @@ class Sandbox:
         tiers: Sequence[Tier] = TIERS,
         workers: int | None = None,
         live_sessions: int = 64,
+        kept_bytes: int = 64 * 2**20,
         unsafe_in_process: bool = False,
     ) -> None:
         self.workers = workers or count_cores()
         self._machinery = Machinery(tiers, self.workers)
         self._live = LiveSessions(live_sessions)
+        self._chains = Chains(partial(Session, self._machinery, self._live), kept_bytes)
         self._unsafe = unsafe_in_process
         self._end = weakref.finalize(self, self._machinery.close)
 
@@ -78,6 +84,9 @@ class Sandbox:
         entry: str | None = "solution",
         inputs: Mapping[str, Any] | None = None,
         seed: int = 0,
+        before: Sequence[str] | None = None,
+        replies: Sequence[Any] | None = None,
+        hosts: Collection[str] | None = None,
     ) -> Run:
         """Run a program and return what came of it; no program makes this raise.
 
@@ -93,18 +102,34 @@ class Sandbox:
             inputs: Variables that the program finds; the entry function is given those that it has parameters
                 for.
             seed: Where its randomness begins.
+            before: Blocks that ran before it: it is run as the next block of a session that had these, and
+                its value is its last expression's, whatever ``entry`` says. They get no replies.
+            replies: What the calls return that it makes of functions which nobody has defined, in their
+                order. At the first call beyond them the run ends as ``suspended``, with the call; it goes on
+                by being run again with one reply more. None for no such functions.
+            hosts: The only functions that are replied to; None for whatever it calls and does not define.
+                What it defines itself is its own in any case.
 
         Raises:
             SandboxUnavailableError: This machine cannot isolate what the program needs.
-            InvalidParameterError: A tier that this sandbox does not have, or inputs that are not data.
+            InvalidParameterError: A tier that this sandbox does not have, inputs or replies that are not
+                data, or hosts that are no names of functions.
         """
         self._check_process()
         given: Mapping[str, Any] = {} if inputs is None else inputs
+        told = check_hosting(replies, hosts)
+        if before is not None:
+            if tier is not None:
+                self._check_tier(tier)
+            settings = SessionSettings(tier, limits, given, seed)
+            return self._chains.run(tuple(before), program, settings, replies, hosts)
         refused = too_long(program, limits)
         if refused is not None:
             return refused
         try:
             plan = look(program, entry, given)
+            if replies is not None:
+                plan = with_host(plan, told, hosts)
         except UNREADABLE as problem:
             return unreadable(problem)
         if tier is None:
@@ -192,6 +217,8 @@ class Sandbox:
                     "expected 'mini', 'std' or 'sci'. To run programs in this process all the same, and at "
                     "your own risk: Sandbox(unsafe_in_process=True)"
                 )
+            if plan.hosting is not None:
+                return unsupported("'none' replies to no calls; 'mini', 'std' and 'sci' do")
             return conclude(run_in_process(plan, inputs, limits), plan, ("none",))
         self._check_tier(tier)
         if tier == "mini" and plan.reason is not None:

@@ -7,13 +7,14 @@ to a higher tier, and its process can be let go and rebuilt, by running them aga
 import threading
 import weakref
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
+from calculemus.engine.sandbox.hosting import check_hosting
 from calculemus.engine.sandbox.jail import GONE, Child, write_request
 from calculemus.engine.sandbox.limits import Limits
-from calculemus.engine.sandbox.look import Plan, look
+from calculemus.engine.sandbox.look import Plan, look, with_host
 from calculemus.engine.sandbox.machinery import Machinery, is_settled, unsupported
 from calculemus.engine.sandbox.outcome import Outcome, conclude
 from calculemus.engine.sandbox.reading import UNREADABLE, too_long, unreadable
@@ -80,6 +81,21 @@ class SessionSettings:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where a session stands: all that another one needs to go on from there.
+
+    Attributes:
+        blocks: What has run.
+        tier: Where it runs; None before the first block.
+        mini_state: What the tier ``mini`` holds.
+    """
+
+    blocks: tuple[Plan, ...]
+    tier: Tier | None
+    mini_state: bytes | None
+
+
 class Session:
     """Blocks that share their variables; made by ``Sandbox.session``.
 
@@ -94,27 +110,45 @@ class Session:
         21
     """
 
-    def __init__(self, machinery: Machinery, live: LiveSessions, settings: SessionSettings) -> None:
+    def __init__(
+        self, machinery: Machinery, live: LiveSessions, settings: SessionSettings, at: Point | None = None
+    ) -> None:
         self._machinery = machinery
         self._live = live
         self._settings = settings
         self._lock = threading.RLock()
-        self._blocks: list[Plan] = []
-        self._tier: Tier | None = None
-        self._mini_state: bytes | None = None
+        self._blocks: list[Plan] = list(at.blocks) if at is not None else []
+        self._tier: Tier | None = at.tier if at is not None else None
+        self._mini_state: bytes | None = at.mini_state if at is not None else None
         self._child: Child | None = None
 
-    def run(self, block: str) -> Run:
+    @property
+    def point(self) -> Point:
+        """Where it stands."""
+        return Point(tuple(self._blocks), self._tier, self._mini_state)
+
+    def run(
+        self, block: str, replies: Sequence[Any] | None = None, hosts: Collection[str] | None = None
+    ) -> Run:
         """Run the next block; the value is its last expression's, None where that is no data.
+
+        Args:
+            block: Source.
+            replies: As in ``Sandbox.run``; a block that is suspended has never been.
+            hosts: As in ``Sandbox.run``.
 
         Raises:
             SandboxUnavailableError: This machine cannot isolate what the block needs.
+            InvalidParameterError: Replies that are not data, or hosts that are no names.
         """
+        told = check_hosting(replies, hosts)
         refused = too_long(block, self._settings.limits)
         if refused is not None:
             return refused
         try:
             plan = look(block, None, {})
+            if replies is not None:
+                plan = with_host(plan, told, hosts, self._blocks)
         except UNREADABLE as problem:
             return unreadable(problem)
         with self._lock:

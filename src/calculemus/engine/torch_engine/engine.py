@@ -106,6 +106,11 @@ class TorchEngine:
         }
         return digest([self._checkpoint_digest, str(self._dtype), self._device.type, self._context, heads])
 
+    @cached_property
+    def tokenizer_digest(self) -> str:
+        """Names by content which text each token id stands for, and how texts become ids."""
+        return self._machine.texts.digest
+
     @property
     def capabilities(self) -> Capabilities:
         """What it can do."""
@@ -122,6 +127,7 @@ class TorchEngine:
                 "n_layers": sizes.n_layers,
                 "d_attention": sizes.n_heads * sizes.d_key,
                 "chat_template": self._machine.texts.has_template,
+                "system_role": self._machine.texts.takes_system,
                 "dtype": str(self._dtype).removeprefix("torch."),
                 "device": str(self._device),
                 "runner": type(self._machine.runner).__name__,
@@ -251,18 +257,13 @@ class TorchEngine:
         """Give the model a value head, or another one of that name.
 
         Raises:
-            EngineError: The head was made for another width.
+            EngineError: The head was made for another width or tokenizer.
         """
         self._check_head(name, head)
         self._heads = {**self._heads, name: head}
 
     def _check_head(self, name: str, head: ValueHead) -> None:
-        width = self._machine.runner.sizes.d_model
-        if len(head.weight) != width:
-            raise EngineError(
-                f"{self.name}: its value head '{name}' has {len(head.weight)} weights; expected {width}, the "
-                "width of its hidden states. Use the head that was trained on this model"
-            )
+        head.check_fits(name, self._machine.runner.sizes.d_model, self.tokenizer_digest, self.name)
 
     @property
     def value_heads(self) -> Mapping[str, ValueHead]:

@@ -31,6 +31,7 @@ class ValueHead:
         weight: (width of the hidden states,), float32.
         bias: Added.
         squash: ``none``, ``sigmoid`` or ``tanh``.
+        tokenizer: Digest of the tokenizer it was trained with; empty where unknown.
 
     Example:
         >>> import torch
@@ -41,6 +42,7 @@ class ValueHead:
     weight: Tensor
     bias: float = 0.0
     squash: str = "none"
+    tokenizer: str = ""
 
     def __post_init__(self) -> None:
         if self.weight.ndim != 1 or self.squash not in SQUASHES:
@@ -54,6 +56,30 @@ class ValueHead:
         weight = self.weight.to(hidden_state.device, torch.float64)
         return SQUASHES[self.squash](float((hidden_state.double() * weight).sum()) + self.bias)
 
+    def check_fits(self, name: str, d_model: int, tokenizer: str, engine: str) -> None:
+        """See that it was made for a model.
+
+        Args:
+            name: Its own.
+            d_model: Width of the model's hidden states.
+            tokenizer: Digest of the model's tokenizer.
+            engine: Whose model it is, for the message.
+
+        Raises:
+            EngineError: It was made for another width, or trained with another tokenizer.
+        """
+        if len(self.weight) != d_model:
+            raise EngineError(
+                f"{engine}: its value head '{name}' has {len(self.weight)} weights; expected {d_model}, the "
+                "width of its hidden states. Use the head that was trained on this model"
+            )
+        if self.tokenizer and self.tokenizer != tokenizer:
+            raise EngineError(
+                f"{engine}: its value head '{name}' was trained with the tokenizer {self.tokenizer[:8]}; "
+                f"expected the model's, {tokenizer[:8]}: the same ids mean other texts. Use the head that "
+                "was trained on this model, or train one"
+            )
+
     def save(self, path: Path) -> None:
         """Write it to a file.
 
@@ -61,6 +87,8 @@ class ValueHead:
             OutputError: The file cannot be written.
         """
         tensors = {"weight": self.weight.contiguous(), "bias": torch.tensor([self.bias], dtype=torch.float64)}
+        if self.tokenizer:  # no second fact: their order in the file would change from run to run
+            tensors["tokenizer"] = torch.tensor(list(self.tokenizer.encode()), dtype=torch.uint8)
         with replacing(path) as temporary:
             save_file(tensors, temporary, metadata={"squash": self.squash})
 
@@ -76,7 +104,9 @@ class ValueHead:
                 names = set(file.keys())
                 weight = file.get_tensor("weight").float().reshape(-1)
                 bias = float(file.get_tensor("bias").reshape(())) if "bias" in names else 0.0
-                return cls(weight, bias, (file.metadata() or {}).get("squash", "none"))
+                told = file.get_tensor("tokenizer").tolist() if "tokenizer" in names else []
+                squash = (file.metadata() or {}).get("squash", "none")
+                return cls(weight, bias, squash, bytes(told).decode())
         except (OSError, SafetensorError, RuntimeError) as error:
             raise EngineError(
                 f"reading the value head '{path}': {error}; expected safetensors with 'weight', one number "

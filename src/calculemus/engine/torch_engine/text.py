@@ -1,5 +1,6 @@
 """Between texts and token ids: prompts in, completions out, and where a stop text may end."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from calculemus.engine.requests import Chat, Prefix, Prompt
 from calculemus.errors import EngineError
+from calculemus.params import digest
 
 ANCHOR = 6
 """How many tokens before a completion are decoded with it: they settle spaces and unfinished characters."""
@@ -30,6 +32,7 @@ class Texts:
 
     Attributes:
         has_template: Whether conversations have a form of the model's own.
+        takes_system: Whether that form shows what a system message says.
         ends: Ids of tokens that end a text.
     """
 
@@ -37,9 +40,15 @@ class Texts:
         self._tokenizer = tokenizer
         self._n_ids = int(model.get_input_embeddings().weight.shape[0])
         self.has_template = bool(getattr(tokenizer, "chat_template", None))
+        self.takes_system = not self.has_template or self._shows_system()
         self.ends = _end_ids(tokenizer, model)
         self._encode_text = lru_cache(4096)(self._encode_uncached)
         self._pieces: list[str] | None = None
+
+    @property
+    def digest(self) -> str:
+        """Names by content which text each id stands for; see ``tokenizer_digest``."""
+        return tokenizer_digest(self._tokenizer)
 
     def encode(self, prompt: Prompt) -> Encoded:
         """Turn a prompt into token ids; a prefix that has ids keeps them.
@@ -124,6 +133,13 @@ class Texts:
                 f"it ({error}); expected turns as it wants them. Use other roles, or a prompt of plain text"
             ) from error
 
+    def _shows_system(self) -> bool:
+        """Say whether the template shows a system message: some refuse it, some leave it out."""
+        try:
+            return "sys-7" in self.render(Chat((("system", "sys-7"), ("user", "hello"))))
+        except EngineError:
+            return False
+
     def decode(self, prompt_ids: Sequence[int], ids: Sequence[int]) -> str:
         """Return the text that ``ids`` add behind a prompt."""
         anchor = list(prompt_ids[-ANCHOR:])
@@ -132,6 +148,26 @@ class Texts:
             return whole[len(before) :]
         # The prompt ends inside a character, which the first new token completes.
         return whole[len(before.rstrip(BROKEN)) :]
+
+    def pieces(self, prompt_ids: Sequence[int], ids: Sequence[int], text: str) -> tuple[str, ...]:
+        """Return what each of a completion's tokens writes; see ``Completion``.
+
+        Args:
+            prompt_ids: The prompt's tokens.
+            ids: The completion's.
+            text: What stands of it; where it ends, the pieces do.
+        """
+        whole, n_prompt, at = [*prompt_ids, *ids], len(prompt_ids), 0
+        found: list[str] = []
+        for place in range(n_prompt, len(whole) - 1):
+            written = self.decode(whole[max(0, place - ANCHOR) : place], whole[place : place + 1])
+            # What a token begins of a character is not written yet.
+            piece = next(p for p in (written, written.rstrip(BROKEN), "") if text.startswith(p, at))
+            found.append(piece)
+            at += len(piece)
+        if ids:
+            found.append(text[at:])
+        return tuple(found)
 
     def _decode(self, ids: Sequence[int]) -> str:
         return self._tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False)
@@ -152,6 +188,20 @@ class Texts:
             if BROKEN not in self._decode([token]):
                 return token
         return 0
+
+
+def tokenizer_digest(tokenizer: Any) -> str:
+    """Name a Hugging Face tokenizer by vocabulary, merges and the rules by which it cuts texts.
+
+    How it pads, what it puts around a text and how it renders conversations does not count: models whose
+    tokenizers differ in that alone can still go on from each other's ids.
+    """
+    fast = getattr(tokenizer, "backend_tokenizer", None)
+    if fast is None:  # written in Python: its rules are its class
+        return digest([type(tokenizer).__name__, tokenizer.get_vocab()])
+    whole = json.loads(fast.to_str())
+    parts = ("model", "added_tokens", "normalizer", "pre_tokenizer", "decoder")
+    return digest([whole.get(part) for part in parts])
 
 
 def _end_ids(tokenizer: Any, model: Any) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """Jobs in the engine: which rows each consists of, and what its reply is made of."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -133,7 +133,7 @@ class SampleWork(Work):
             cut = Cut(texts.decode(prompt.ids, ids[:n_spoken].tolist()), len(ids), n_spoken)
         kept = tuple(ids[: cut.n_ids].tolist())
         new = kept[: cut.n_whole] + (texts.encode_rest(cut.rest) if cut.rest else ())
-        self.replies[row.index] = Completion(
+        whole = Completion(
             text=cut.text,
             ids=kept,
             logprobs=tuple(logprobs[: cut.n_ids].tolist()),
@@ -141,6 +141,10 @@ class SampleWork(Work):
             stopped_by=cut.stopped_by,
             prefix=Prefix(prompt.text + cut.text, prompt.ids + new),
         )
+        if self.request.sampling.pieces:
+            pieces = texts.pieces(prompt.ids, kept, cut.text)
+            whole = replace(whole, pieces=pieces, start=Prefix(prompt.text, prompt.ids))
+        self.replies[row.index] = whole
 
 
 class ScoreWork(Work):

@@ -8,13 +8,15 @@ import resource
 import signal
 import sys
 import types
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NoReturn
 
 from calculemus.engine.sandbox.inside import kernel, policy, wire
 from calculemus.engine.sandbox.inside.decode import decode
+from calculemus.engine.sandbox.inside.encode import encode
 from calculemus.engine.sandbox.inside.execute import Output, Report, execute
 from calculemus.engine.sandbox.inside.seccomp import Filter
+from calculemus.errors import NotDataError
 
 _MOST_DESCRIPTORS = 64
 _OWN_FRAMES = 15  # below the program, so that it has as many as a script has
@@ -81,8 +83,28 @@ class Conversation:
             data = wire.frame(too_large)
         wire.send(self._descriptor, data)
 
+    def _host(self, name: str, replies: list[Any]) -> Callable[..., Any]:
+        """Return a function that gives the next reply, and ends the run where there is none."""
+
+        def ask(*args: Any, **kwargs: Any) -> Any:
+            if replies:
+                return replies.pop(0)
+            try:
+                report: Report = {"status": "suspended", "value": encode((name, args, kwargs))}
+            except NotDataError as problem:
+                error = f"{name}() is called with what is no data: {problem}"
+                report = {"status": "raised", "error_kind": "bad_call", "error": error}
+            # No exception, which the program could catch.
+            self._reply(report, self._output.getvalue())
+            os._exit(0)
+
+        ask.__name__ = ask.__qualname__ = name
+        return ask
+
     def answer(self, request: Mapping[str, Any]) -> None:
         """Run one request and reply."""
+        replies = decode(request["replies"])
+        self._names.update((name, self._host(name, replies)) for name in request["hosts"])
         report = execute(request, self._names)
         self._reply(report, self._output.getvalue())
 
