@@ -39,6 +39,7 @@ LISTS = st.dictionaries(
 
 @given(TEXTS, LISTS, st.sampled_from(ORDERS), st.sampled_from(["", "Say it in English."]))
 @example("a [b] ⦗c⦘", {"a": "x"}, "interleave", "")
+@example("a ⦗⦗x⦘⦘ a⦗", {"a": "x"}, "interleave", "")
 @example("a [x]", {"b": "x"}, "interleave", "")
 @example("a, b [c]\na b", {"a": "x", "b": "y"}, "prepend", "")
 def test_without_its_insertions_a_text_is_what_it_was_byte_for_byte(
@@ -101,9 +102,11 @@ def test_scripts_without_spaces_are_cut_by_the_longest_entry_and_others_by_their
     assert [word.text for word in words_of("l'été दिनों rock-n-roll' 2x")] == ["l'été", "दिनों", "rock-n-roll"]
 
 
-def test_a_text_that_has_all_brackets_stays_as_it_is() -> None:
+def test_behind_a_text_that_has_all_brackets_more_of_the_last_ones_stand() -> None:
     text = "Apfel " + "".join(BRACKETS)
-    assert Glosser(GERMAN).gloss(text).text == text
+    glossed = Glosser(GERMAN).gloss(text).text
+    assert glossed == text.replace("Apfel", "Apfel ⦗⦗apple⦘⦘")
+    assert Glosser(GERMAN).restore(glossed) == text
 
 
 @pytest.mark.parametrize("order", ORDERS)

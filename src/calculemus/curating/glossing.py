@@ -13,7 +13,9 @@ Order = Literal["interleave", "prepend", "append"]
 Segment = Literal["auto", "spaces", "longest"]
 
 BRACKETS = ("[]", "⟦⟧", "⟨⟩", "❲❳", "⦗⦘")
-"""What translations stand in: the first pair that comes behind all those that the text has itself."""
+"""What translations stand in: the first pair that comes behind all those that the text has itself.
+
+Behind the last pair come two and more of it, so that there is always one: ``⦗⦗word⦘⦘``."""
 
 _FORMULA = re.compile(
     r"\$[^$\n]+\$|\\\(.+?\\\)|\\\[.+?\\\]|<<[^<>]*>>|\\[a-zA-Z]+|https?://\S+|\{\{[^{}]*\}\}", re.S
@@ -130,10 +132,10 @@ class Glosser:
     instruction: str = ""
 
     def gloss(self, text: str) -> Glossed:
-        """Return a text with translations; one that has every pair of brackets itself stays as it is."""
+        """Return a text with translations."""
         brackets = _brackets_for(text)
         words = segmented(words_of(text), self.known, self.segment)
-        matches = list(self._matches(text, words)) if brackets else []
+        matches = list(self._matches(text, words))
         if not matches:
             return Glossed(text, len(words), 0)
         told = [(phrase, f"{brackets[0]}{self._say(senses)}{brackets[1]}") for phrase, senses, _ in matches]
@@ -160,7 +162,8 @@ class Glosser:
         elif self.order == "append":
             yield body.rpartition("\n")[0]
         else:
-            for opened, closed in (map(re.escape, pair) for pair in BRACKETS):
+            deeper = [(BRACKETS[-1][0] * n, BRACKETS[-1][1] * n) for n in range(2, _longest_run(body) + 1)]
+            for opened, closed in (map(re.escape, pair) for pair in (*BRACKETS, *deeper)):
                 yield re.sub(rf" {opened}[^{opened}{closed}]*{closed}", "", body)
 
     def _say(self, senses: Senses) -> str:
@@ -200,7 +203,20 @@ def _interleaved(text: str, told: Sequence[tuple[Word, str]]) -> str:
     return "".join([*written, text[place:]])
 
 
-def _brackets_for(text: str) -> str:
-    """Return the pair behind the last one of which the text has a sign; nothing where none is left."""
-    used = [index for index, pair in enumerate(BRACKETS) if any(sign in text for sign in pair)]
-    return "".join(BRACKETS[max(used, default=-1) + 1 :][:1])
+def _brackets_for(text: str) -> tuple[str, str]:
+    """Return the pair behind the last one of which the text has a sign."""
+    used = max(
+        (index for index, pair in enumerate(BRACKETS) if any(sign in text for sign in pair)), default=-1
+    )
+    if used + 1 < len(BRACKETS):
+        opened, closed = BRACKETS[used + 1]
+        return opened, closed
+    opened, closed = BRACKETS[-1]
+    n = _longest_run(text) + 1
+    return opened * n, closed * n
+
+
+def _longest_run(text: str) -> int:
+    """Return how often a sign of the last pair stands in a row at most."""
+    opened, closed = map(re.escape, BRACKETS[-1])
+    return max(map(len, re.findall(f"{opened}+|{closed}+", text)), default=0)

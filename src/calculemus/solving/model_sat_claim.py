@@ -14,6 +14,7 @@ from calculemus.claim import Claim, Contrast, Lab, Measured
 from calculemus.engine.base import Engine
 from calculemus.engine.routed import RoutedEngine
 from calculemus.engine.scripted import ScriptedEngine
+from calculemus.params import digest
 from calculemus.problem import Problem
 from calculemus.problems.problemset import ProblemSet
 from calculemus.rng import Rng
@@ -122,11 +123,21 @@ def measure(arm: str, contrast: Contrast, lab: Lab) -> Measured:
             router = router.joined(taken(name).profile)
             members[name] = simulated(name)
     settings = arm.partition(":")[2].removesuffix(",new")
+    path = _written(router)
+    told = ProblemSet(f"model_sat_claim:{contrast.on}", tuple(problems))
+    return lab.solve(f"model_sat:profiles={path},{settings}", told, engine=RoutedEngine(members))
+
+
+def _written(router: Router) -> Path:
+    """Write a router to a file that is named by what is in it, so that a run is found again; return where."""
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "profiles.json"
-        router.write(path)
-        told = ProblemSet(f"model_sat_claim:{contrast.on}", tuple(problems))
-        return lab.solve(f"model_sat:profiles={path},{settings}", told, engine=RoutedEngine(members))
+        first = Path(folder) / "router.json"
+        router.write(first)
+        name = digest(first.read_text("utf-8"))
+    path = Path(tempfile.gettempdir()) / "calculemus-routers" / f"{name}.json"
+    path.parent.mkdir(exist_ok=True)
+    router.write(path)
+    return path
 
 
 CLAIM = Claim(CONTRASTS, control=SAME, measure=measure)

@@ -43,7 +43,8 @@ def check_scorer(scorer: ScorerName, ctx: Context) -> None:
         needed = "log-probabilities of what it samples" if by_logprob else f"'{kind}' requests"
         raise EngineCapabilityError(
             f"scoring by '{scorer}': the engine does not give {needed}; expected one that does. "
-            "Choose another scorer ('random' needs nothing) or another engine"
+            "Choose another scorer ('random' needs nothing) or another engine, or put a verifier beside a "
+            "local model: MODEL+ovm"
         )
 
 

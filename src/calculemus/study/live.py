@@ -164,9 +164,9 @@ def check_prompts(name: str, solver: Solver, prompt_set: str) -> None:
 
 
 def _solvers_that_ask_with(prompts: Collection[str]) -> list[str]:
-    """Return ids of solvers that need no other prompts, the first few."""
+    """Return ids of solvers that need no other prompts, the oldest few: they are what people know."""
     fitting: list[str] = []
-    for card in list_solvers():
+    for card in sorted(list_solvers(), key=lambda card: card.date):
         with suppress(CalculemusError):  # a card whose code cannot be loaded is not proposed
             asks_with = get_solver(card.id).prompts
             if asks_with and set(asks_with) <= set(prompts):

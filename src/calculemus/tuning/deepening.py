@@ -35,7 +35,7 @@ def deepen(model: Any, n: int) -> None:
         return
     layers = layers_of(model, f"adding layers to a {type(model).__name__}")
     for _ in range(n):
-        layer = copy.deepcopy(layers[-1])
+        layer: Any = copy.deepcopy(layers[-1])
         for name in _PROJECTIONS:
             for weight in layer.get_submodule(name).parameters():
                 nn.init.zeros_(weight)
