@@ -23,6 +23,7 @@ from calculemus.study.views import problem_views
 _METHODS = (
     ("vote:n={k}", ""),
     ("cot", ""),
+    ("best_of_n:n={k}", ""),
     ("weighted_vote:n={k},scorer=value", "+ovm"),
     ("best_of_n:n={k},scorer=value", "+ovm"),
     ("ovm:candidates={k},beams={k/4}", "+ovm"),
@@ -33,6 +34,7 @@ _METHODS = (
     ("fetch:beams={k/4},children=4,values=unit", "+ovm"),
     ("qalign:steps={k},scorer=value,max_tokens=256", "+ovm"),
     ("adaptive_bon:n={k}", "+selfeval"),
+    ("rebase:width={k},scorer=mean_logprob", ""),
     ("rebase:width={k},scorer=random", ""),
 )
 
