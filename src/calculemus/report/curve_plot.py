@@ -15,10 +15,11 @@ def curve_plot(curve: Curve) -> Spec:
             "accuracy": 100 * point.system.accuracy,
             "low": 100 * point.system.ci_low,
             "high": 100 * point.system.ci_high,
+            "letter": label.split()[0] if budget == curve.budgets[-1] else None,
             "text": f"{point.system.name}: {percent(point.system.accuracy)} at {quantity(point.tokens)}",
         }
         for method, label in zip(curve.methods, labels, strict=True)
-        for point in curve.points(method)
+        for budget, point in zip(curve.budgets, curve.points(method), strict=True)
     ]
     x = {
         "field": "tokens",
@@ -39,5 +40,10 @@ def curve_plot(curve: Curve) -> Spec:
             {"mark": bar, "encoding": {**drawn, "y": {**y, "field": "low"}, "y2": {"field": "high"}}},
             {"mark": {"type": "line", "strokeWidth": 2}, "encoding": drawn},
             {"mark": {"type": "point", "filled": True, "size": 60, "opacity": 1}, "encoding": drawn},
+            {
+                "transform": [{"filter": "datum.letter"}],  # colours come round again after eight methods
+                "mark": {"type": "text", "align": "left", "dx": 7, "fontWeight": "bold"},
+                "encoding": {**drawn, "text": {"field": "letter"}},
+            },
         ],
     )
