@@ -68,7 +68,7 @@ def compare(
     if report is not None:
         check_place(report, "report")
     whole = load(problems, data, corrected=corrected)
-    part = whole if limit is None else ProblemSet(whole.name, whole.problems[:limit], whole.source)
+    part = whole if limit is None else whole.first(limit)
     chosen = get_grader(grader)
     place = store or default_store_path()
     live = Live(model, models.options(), models.key, models.seed, budget.budget(), samples, models.tier)

@@ -75,7 +75,7 @@ def curve(
         check_place(report, "report")
     chosen, judge = load(problems, data), get_grader(grader)
     if limit is not None:
-        chosen = type(chosen)(chosen.name, chosen.problems[:limit], chosen.source)
+        chosen = chosen.first(limit)
     live = Live(model, models.options(), models.key, models.seed, tier=models.tier)
     with live, Store.open(store or default_store_path()) as kept:
         asked = methods or [f"{method}@{model}{verifiers}" for method, verifiers in _METHODS]

@@ -10,12 +10,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
-from time import perf_counter
 
 from calculemus.errors import GradingError, UndecidableError
 from calculemus.exact import parse_number
 from calculemus.grading import extract
 from calculemus.grading.answers import Answer, Choice, Group, Relation, Scalar, Text, Union, Unreadable
+from calculemus.grading.base import Finding, graded
 from calculemus.grading.expression import number
 from calculemus.grading.extract import Candidate
 from calculemus.grading.matching import match
@@ -83,17 +83,9 @@ class Cascade:
 
     def grade(self, problem: Problem, response: str | None) -> Verdict:
         """Grade one response; see ``Grader``."""
-        start = perf_counter()
-        outcome, extracted, how = self._grade(problem, response)
-        return Verdict(outcome, extracted, how, f"{self.name}@{self.version}", perf_counter() - start)
+        return graded(self, problem, response, self._find)
 
-    def _grade(self, problem: Problem, response: str | None) -> tuple[Outcome, str | None, str]:
-        if response is None:
-            return "error", None, "no response"
-        if not isinstance(response, str):
-            raise TypeError(
-                f"grading '{problem.id}': the response is {type(response).__name__}; expected text"
-            )
+    def _find(self, problem: Problem, response: str) -> Finding:
         gold = read_gold(problem.answer)
         if gold.value is not None and not problem.meta and "whole" in self.rules and _PLAIN.match(response):
             same = int(response) == gold.value

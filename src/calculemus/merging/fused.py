@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from calculemus.merging.compiling import compiled
+from calculemus.compiling import compiled
 
 
 @compiled

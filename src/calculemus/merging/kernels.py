@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from calculemus.merging.compiling import as_bits, as_float, as_long_bits, compiled
+from calculemus.compiling import as_bits, as_float, as_long_bits, compiled
 
 
 @compiled

@@ -46,6 +46,10 @@ class ProblemSet:
     def __iter__(self) -> Iterator[Problem]:
         return iter(self.problems)
 
+    def first(self, n: int) -> "ProblemSet":
+        """Return the set of its first ``n`` problems, under the same name."""
+        return ProblemSet(self.name, self.problems[:n], self.source)
+
     def __getitem__(self, index: int) -> Problem:
         return self.problems[index]
 

@@ -10,13 +10,14 @@ from calculemus.errors import InvalidParameterError
 from calculemus.params import AtLeast
 from calculemus.problem import Problem
 from calculemus.solution import Node, Solution, Trace
-from calculemus.solving.base import Solver, Steps
+from calculemus.solving.base import Steps
 from calculemus.solving.context import Context
+from calculemus.solving.nesting import Nesting
 from calculemus.solving.scheme import Scheme
 
 
 @dataclass(frozen=True)
-class ModelSat(Solver):
+class ModelSat(Nesting):
     """Route each question to one of several models without asking them first, and answer it there.
 
     Source: Zhang et al. 2025, arXiv:2502.17282, section 3. The router is a small classifier over the profile
@@ -39,29 +40,12 @@ class ModelSat(Solver):
 
     scheme: ClassVar[Scheme] = Scheme("nested", "route", ("evaluate", "select", "delegate"), ("profile",))
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self.solver  # noqa: B018  # raises where there is none
-
     @property
-    def solver(self) -> Solver:
-        """The solver that answers."""
-        from calculemus.solving import get_solver  # it finds this class, too
-
-        return get_solver(self.inner.replace(";", ","))
-
-    @property
-    def prompts(self) -> tuple[str, ...] | None:
-        """Those of the inner solver."""
-        return self.solver.prompts
-
-    @property
-    def reads(self) -> str:
+    def own_reads(self) -> str:
         """Name the profiles and weights by their content."""
         from calculemus.solving.routing import read_router  # loads numpy
 
-        own = read_router(self.profiles).digest if self.profiles else ""
-        return " ".join(part for part in (own, self.solver.reads) if part)
+        return read_router(self.profiles).digest if self.profiles else ""
 
     def solve(self, problem: Problem, ctx: Context) -> Steps:
         """Choose a model, and have the inner solver answer there."""

@@ -69,7 +69,7 @@ class ThoughtGraph(Tree):
                 standing.add(place.node)
                 pending += [*([place.parent] if place.parent else ()), *self.joined.get(place.node, ())]
                 pending += place.members
-        for place in self.places():
+        for place in self.drawn:
             if place.node not in standing and place.parent is not None:
                 self.ctx.discard(place.n_tokens - place.parent.n_tokens)
 

@@ -12,8 +12,9 @@ from calculemus.errors import InvalidParameterError
 from calculemus.named import build, parse_named, suggest
 from calculemus.problem import Problem
 from calculemus.solution import Node, Trace
-from calculemus.solving.base import Solver, Steps
+from calculemus.solving.base import Steps
 from calculemus.solving.context import Context
+from calculemus.solving.nesting import Nesting
 
 INNER = "inner"
 
@@ -32,7 +33,7 @@ class Rewriting(Protocol):
 
 
 @dataclass(frozen=True)
-class Transformed(Solver):
+class Transformed(Nesting):
     """Have a solver answer what a transform makes of the question.
 
     Source: none of its own; the transform's card names one. What comes of a problem is graded against the
@@ -49,24 +50,11 @@ class Transformed(Solver):
     def __post_init__(self) -> None:
         super().__post_init__()
         find_transform(self.transform)
-        self.solver  # noqa: B018  # raises where there is none
 
     @property
-    def solver(self) -> Solver:
-        """The solver behind the transform."""
-        from calculemus.solving import get_solver  # it finds this class, too
-
-        return get_solver(self.inner.replace(";", ","))
-
-    @property
-    def prompts(self) -> tuple[str, ...] | None:
-        """Those of the solver."""
-        return self.solver.prompts
-
-    @property
-    def reads(self) -> str:
-        """What the transform and the solver read besides their parameters."""
-        return " ".join(part for part in (find_transform(self.transform).reads, self.solver.reads) if part)
+    def own_reads(self) -> str:
+        """What the transform reads besides its parameters."""
+        return find_transform(self.transform).reads
 
     def solve(self, problem: Problem, ctx: Context) -> Steps:
         """Transform the problem and go on as the solver does; the trace ends with what it was asked."""

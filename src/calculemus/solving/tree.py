@@ -198,20 +198,15 @@ class Tree:
             if place.members:
                 place.value = self.pool([member.worth for member in place.members])
 
-    def places(self) -> list[Place]:
-        """Return all places behind the root, parents before children."""
-        return list(self.drawn)
-
     def deepest(self) -> list[Place]:
         """Return the places with the most steps, in the order in which they were found."""
-        places = self.places()
-        most = max((place.depth for place in places), default=0)
-        return [place for place in places if place.depth == most]
+        most = max((place.depth for place in self.drawn), default=0)
+        return [place for place in self.drawn if place.depth == most]
 
     def prune(self, kept: Sequence[Place]) -> None:
         """Charge as discarded what was sampled on no path to any of the places that are kept."""
         standing = {id(place) for leaf in kept for place in leaf.path()}
-        for place in self.places():
+        for place in self.drawn:
             if id(place) not in standing and place.parent is not None:
                 self.ctx.discard(place.n_tokens - place.parent.n_tokens)
 

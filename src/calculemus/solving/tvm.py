@@ -1,17 +1,14 @@
 """TVM: a beam over steps, led by a verifier that was trained on labels of tokens."""
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 from calculemus.params import AtLeast
-from calculemus.solving.beam import beam_search, first_copies, refuse_uneven
-from calculemus.solving.scheme import Scheme
-from calculemus.solving.searching import Search, Searching
-from calculemus.solving.tree import Tree, best
+from calculemus.solving.ovm import Ovm
 
 
 @dataclass(frozen=True)
-class Tvm(Searching):
+class Tvm(Ovm):
     """Keep the partial solutions of which most continuations end right, by a verifier that learned to tell.
 
     Source: Lee et al. 2024, arXiv:2407.12863, sections 3 and 4. The search is that of ``ovm``; what differs
@@ -23,21 +20,8 @@ class Tvm(Searching):
             ``value``.
         candidates: Next steps in all that a round draws (K).
         beams: Partial solutions that are kept (b).
-        distinct: Repeats of a text come behind all others.
     """
 
     heads: str = "tvm"
     candidates: Annotated[int, AtLeast(1)] = 40  # paper, section 5: K = 40
     beams: Annotated[int, AtLeast(1)] = 10  # paper, section 5: b = 10
-    distinct: bool = True  # as in the public code of OVM
-
-    scheme: ClassVar[Scheme] = Scheme("tree", "beam", ("generate", "evaluate", "prune"), ("value",))
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        refuse_uneven(self, self.candidates, self.beams, self.temperature)
-
-    def search(self, tree: Tree) -> Search:
-        """Grow the tree, a step a round."""
-        keep = first_copies if self.distinct else best
-        yield from beam_search(tree, self.candidates, self.beams, self.depth, keep)

@@ -132,7 +132,7 @@ def draw_curve(
             f"drawing a curve: the methods are {list(methods)}, the budgets {list(budgets)}; expected at "
             "least one method, and budgets of at least 1 token"
         )
-    first = ProblemSet(problems.name, problems.problems[:n_pilot], problems.source)
+    first = problems.first(n_pilot)
     rates: dict[str, float] = {}
     for method in dict.fromkeys(method for method in methods if _PLACE.search(method)):
         pilot = compare(store, [opened(fill(method, pilot_size))], first, grader)

@@ -18,8 +18,9 @@ from calculemus.rng import Rng
 
 pytest.importorskip("numba", reason="compiled attention needs numba, of the extra torch")
 
+from calculemus.compiling import inner
 from calculemus.engine.torch_engine.attention_cpu import CpuAttention
-from calculemus.engine.torch_engine.loops import exp, inner
+from calculemus.engine.torch_engine.loops import exp
 
 LENGTHS = (1, 31, 32, 33, 70, 5, 100)
 

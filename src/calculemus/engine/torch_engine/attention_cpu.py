@@ -15,9 +15,10 @@ from numba.np.ufunc.parallel import get_thread_count
 from numpy.typing import NDArray
 from torch import Tensor
 
+from calculemus.compiling import Loop, compiled, inner
 from calculemus.engine.torch_engine.arena import Arena
 from calculemus.engine.torch_engine.lanes import Lanes
-from calculemus.engine.torch_engine.loops import Loop, compiled, exp, inner, row_adder
+from calculemus.engine.torch_engine.loops import exp, row_adder
 from calculemus.engine.torch_engine.plan import Plan
 from calculemus.engine.torch_engine.shapes import PAGE
 

@@ -1,63 +1,14 @@
-"""What compiled loops over numbers are made of: compiling, sums over rows of a matrix, exponentials.
+"""What attention's compiled loops are made of: sums over rows of a matrix, exponentials."""
 
-Numba looks at a loop's own file alone when it asks whether what it kept on disk is still good: whoever
-changes something here while others are kept removes ``__pycache__``.
-"""
-
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-Loop = Callable[..., Any]
-SETTINGS = {"nogil": True, "error_model": "numpy"}
-"""Run without the interpreter's lock; divide as numpy does. Nothing is reordered or fused."""
-
-
-def compiled(loop: Loop, signature: Any, *, is_parallel: bool) -> Loop:
-    """Compile a loop for arguments of these types, or take it from disk."""
-    try:
-        return njit(signature, parallel=is_parallel, cache=True, **SETTINGS)(loop)
-    except RuntimeError:  # no folder may be written that could keep it
-        return njit(signature, parallel=is_parallel, **SETTINGS)(loop)
-
-
-def inner(loop: Loop) -> Loop:
-    """Compile what loops call; it is kept on disk as a part of them."""
-    return njit(**SETTINGS)(loop)
-
-
-@intrinsic
-def _as_float(context: Any, bits: Any) -> Any:
-    """Read 32 bits as a float."""
-    del context, bits
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        return builder.bitcast(arguments[0], context.get_value_type(types.float32))
-
-    return types.float32(types.uint32), generate
-
-
-@intrinsic
-def _as_bits(context: Any, value: Any) -> Any:
-    """Read a float as 32 bits."""
-    del context, value
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        del signature
-        return builder.bitcast(arguments[0], context.get_value_type(types.uint32))
-
-    return types.uint32(types.float32), generate
-
-
-# What a decorator makes of them takes one argument less, which no checker of types can know.
-as_float: Loop = _as_float  # type: ignore[assignment]  # see above
-as_bits: Loop = _as_bits  # type: ignore[assignment]  # see above
+from calculemus.compiling import as_bits, as_float, inner
 
 
 def row_adder(width: int) -> Any:

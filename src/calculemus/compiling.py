@@ -1,4 +1,8 @@
-"""Compiling loops over numbers, and the two readings of 32 bits that such loops want."""
+"""Compiling loops over numbers, and the readings of bits that such loops want.
+
+Numba looks at a loop's own file alone when it asks whether what it kept on disk is still good: whoever
+changes something here while others are kept removes ``__pycache__``.
+"""
 
 from collections.abc import Callable
 from typing import Any
@@ -6,16 +10,28 @@ from typing import Any
 from numba import njit, types
 from numba.extending import intrinsic
 
+Loop = Callable[..., Any]
+_SETTINGS = {"nogil": True, "error_model": "numpy"}
+"""Run without the interpreter's lock; divide as numpy does. Nothing is reordered or fused."""
 
-def compiled(loop: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile a loop on first use and keep it on disk; it runs without the interpreter's lock.
 
-    Divisions give what numpy's give, and nothing is reordered: sums are the same on every machine.
+def compiled(loop: Loop, signature: Any = None, *, is_parallel: bool = False) -> Loop:
+    """Compile a loop and keep it on disk; sums are the same on every machine.
+
+    Args:
+        loop: What is compiled.
+        signature: Types for which it is compiled at once; None compiles on first use, for what it is given.
+        is_parallel: Whether its ``prange`` goes to several threads.
     """
     try:
-        return njit(nogil=True, error_model="numpy", cache=True)(loop)
+        return njit(signature, parallel=is_parallel, cache=True, **_SETTINGS)(loop)
     except RuntimeError:  # no folder may be written that could keep it
-        return njit(nogil=True, error_model="numpy")(loop)
+        return njit(signature, parallel=is_parallel, **_SETTINGS)(loop)
+
+
+def inner(loop: Loop) -> Loop:
+    """Compile what loops call; it is kept on disk as a part of them."""
+    return njit(**_SETTINGS)(loop)
 
 
 @intrinsic
@@ -55,6 +71,6 @@ def _as_long_bits(context: Any, value: Any) -> Any:
 
 
 # What a decorator makes of them takes one argument less, which no checker of types can know.
-as_float: Callable[[Any], Any] = _as_float  # type: ignore[assignment]  # see above
-as_bits: Callable[[Any], Any] = _as_bits  # type: ignore[assignment]  # see above
-as_long_bits: Callable[[Any], Any] = _as_long_bits  # type: ignore[assignment]  # see above
+as_float: Loop = _as_float  # type: ignore[assignment]  # see above
+as_bits: Loop = _as_bits  # type: ignore[assignment]  # see above
+as_long_bits: Loop = _as_long_bits  # type: ignore[assignment]  # see above
