@@ -18,7 +18,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from calculemus.engine.base import Done, Job
+from _timed_engine import Timed
+from calculemus.engine.base import Job
 from calculemus.engine.requests import Completion, EngineRequest, Prefix, Sample, Sampling, Value
 from calculemus.engine.rows import count_rows, cut
 from calculemus.engine.scheduler import Scheduler
@@ -63,34 +64,6 @@ class Beam(Solver):
 def best(steps: Sequence[Prefix], values: Sequence[float]) -> list[Prefix]:
     order = sorted(range(len(steps)), key=lambda i: -values[i])
     return [steps[i] for i in order[:BEAMS]]
-
-
-class Timed:
-    """An engine whose own processor time is measured."""
-
-    def __init__(self) -> None:
-        self.inner = ScriptedEngine(step_text, values=value, rows=ROWS)
-        self.seconds = 0.0
-        self.name, self.digest = self.inner.name, self.inner.digest
-        self.capabilities = self.inner.capabilities
-        self.free_rows = self.inner.free_rows
-        self.count_tokens = self.inner.count_tokens
-        self.cancel, self.close = self.inner.cancel, self.inner.close
-
-    def _timed(self, call: Callable[..., Any], *args: Any) -> Any:
-        start = time.process_time()
-        try:
-            return call(*args)
-        finally:
-            self.seconds += time.process_time() - start
-
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Take jobs."""
-        self._timed(self.inner.submit, jobs)
-
-    def wait(self) -> list[Done]:
-        """Work until a row is finished."""
-        return self._timed(self.inner.wait)
 
 
 class Batcher:
@@ -183,7 +156,11 @@ def measure(
     name: str, run: Callable[[Timed, Sequence[Problem]], dict[str, str]], problems: Sequence[Problem]
 ) -> tuple[float, float, dict[str, str]]:
     """Return the share of rows in use, the overhead in microseconds a row (best of 3), and the answers."""
-    engines, overheads, answers = [Timed() for _ in range(3)], [], {}
+    engines, overheads, answers = (
+        [Timed(ScriptedEngine(step_text, values=value, rows=ROWS)) for _ in range(3)],
+        [],
+        {},
+    )
     for engine in engines:
         start = time.process_time()
         answers = run(engine, problems)

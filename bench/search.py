@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from calculemus.engine.base import Done, Job
+from _timed_engine import Timed
 from calculemus.engine.method import solver_key
 from calculemus.engine.requests import Completion, EngineRequest, Prefix, Sample, Sampling, Value
 from calculemus.engine.scheduler import Scheduler
@@ -74,40 +74,9 @@ class Breadth(Searching):
 SOLVER = Breadth(temperature=1.0, shots=0)
 
 
-class Timed:
-    """An engine whose own processor time is measured."""
-
-    def __init__(self) -> None:
-        self.inner = ScriptedEngine(step_text, values=value, rows=ROWS)
-        self.cpu = 0.0
-        self.name, self.digest = self.inner.name, self.inner.digest
-        self.capabilities = self.inner.capabilities
-        self.free_rows = self.inner.free_rows
-        self.count_tokens = self.inner.count_tokens
-        self.cancel, self.close = self.inner.cancel, self.inner.close
-
-    def _timed(self, call: Callable[..., Any], *args: Any) -> Any:
-        start = time.process_time()
-        try:
-            return call(*args)
-        finally:
-            self.cpu += time.process_time() - start
-
-    def submit(self, jobs: Sequence[Job]) -> None:
-        """Take jobs."""
-        self._timed(self.inner.submit, jobs)
-
-    def wait(self) -> list[Done]:
-        """Work until a row is finished."""
-        return self._timed(self.inner.wait)
-
-    def ask(self, asked: Sequence[tuple[EngineRequest, tuple[int, ...]]]) -> list[Any]:
-        """Send requests with the seeds of their rows, wait for all, and return the replies in order."""
-        self.submit([Job(ticket, request, seeds) for ticket, (request, seeds) in enumerate(asked)])
-        replies: dict[int, Any] = {}
-        while len(replies) < len(asked):
-            replies |= {done.ticket: done.reply for done in self.wait()}
-        return [replies[ticket] for ticket in range(len(asked))]
+def make_engine() -> Timed:
+    """Return the engine that all arms search on."""
+    return Timed(ScriptedEngine(step_text, values=value, rows=ROWS))
 
 
 def with_scheduler(engine: Timed, problems: Sequence[Problem], in_flight: int = IN_FLIGHT) -> Texts:
@@ -193,12 +162,12 @@ def measure(
     name: str, run: Callable[[Timed, Sequence[Problem]], Texts], problems: Sequence[Problem]
 ) -> Found:
     """Run an arm three times; the least overhead counts, the rest is the same each time."""
-    overheads, texts, engine = [], {}, Timed()
+    overheads, texts, engine = [], {}, make_engine()
     for _ in range(3):
-        engine = Timed()
+        engine = make_engine()
         start = time.process_time()
         texts = run(engine, problems)
-        overheads.append(time.process_time() - start - engine.cpu)
+        overheads.append(time.process_time() - start - engine.seconds)
     inner, overhead = engine.inner, min(overheads)
     rows = inner.row_steps / inner.n_steps
     a_second = len(problems) / (inner.seconds + overhead)
