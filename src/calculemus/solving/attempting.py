@@ -3,12 +3,14 @@
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Annotated
 
 from calculemus.engine.base import Engine, Job
 from calculemus.engine.requests import Completion, Prompt, Sample, Sampling
 from calculemus.errors import EngineCapabilityError, EngineError, InvalidParameterError
 from calculemus.events import track
 from calculemus.grading import get_grader
+from calculemus.params import AtLeast, Configured
 from calculemus.problem import Problem
 from calculemus.rng import Rng
 from calculemus.solving.templates import DEFAULT, read_template
@@ -38,6 +40,28 @@ class Attempt:
     def solution_ids(self) -> tuple[int, ...]:
         """The tokens of the solution."""
         return self.ids[self.n_prompt :]
+
+
+@dataclass(frozen=True)
+class Sampled(Configured):
+    """How a model's own solutions are sampled; recipes that learn from them derive from it.
+
+    Attributes:
+        n: Samples a problem.
+        temperature: Of sampling.
+        max_tokens: Longest solution.
+        seed: Of the samples, and of what follows from them.
+    """
+
+    n: Annotated[int, AtLeast(1)] = 16
+    temperature: Annotated[float, AtLeast(0)] = 0.8
+    max_tokens: Annotated[int, AtLeast(1)] = 256
+    seed: Annotated[int, AtLeast(0)] = 0
+
+    def attempts(self, engine: Engine, problems: Sequence[Problem]) -> "list[list[Attempt]]":
+        """Return a model's different solutions of each problem; see ``attempt``."""
+        sampling = Sampling(self.temperature, max_tokens=self.max_tokens)
+        return attempt(engine, problems, sampling, self.n, Rng(self.seed, ("verifier", "samples")))
 
 
 def attempt(

@@ -12,8 +12,7 @@ from calculemus.files import replacing
 from calculemus.params import digest
 from calculemus.problem import Problem
 from calculemus.problems import load
-from calculemus.rng import Rng
-from calculemus.solving.attempting import Attempt, attempt
+from calculemus.solving.attempting import Attempt, Sampled
 from calculemus.solving.self_evaluation import question_of
 from calculemus.solving.self_evaluators import SelfRecipe, fit_self_evaluator, question_ids
 from calculemus.solving.verifiers import Recipe, fit_and_write
@@ -88,7 +87,7 @@ def self_evaluator_of(model: Path | str, cache: Path | None = None) -> Path:
 def _kept(
     kind: str,
     model: Path,
-    recipe: Recipe | SelfRecipe,
+    recipe: Sampled,
     make: Callable[[Path, Path], None],
     cache: Path | None,
 ) -> Path:
@@ -120,19 +119,17 @@ def check_kind(kind: str) -> None:
         )
 
 
-def _sampling(recipe: Recipe | SelfRecipe) -> list[float]:
+def _sampling(recipe: Sampled) -> list[float]:
     return [recipe.n, recipe.temperature, recipe.max_tokens, recipe.seed]
 
 
-def _sample(model: Path, recipe: Recipe | SelfRecipe, folder: Path) -> None:
+def _sample(model: Path, recipe: Sampled, folder: Path) -> None:
     """Sample the solutions that all kinds learn from."""
     from calculemus.engine.torch_engine import TorchEngine  # torch: only where something is trained
 
     engine = TorchEngine(model)
     try:
-        rng = Rng(recipe.seed, ("verifier", "samples"))
-        attempts = attempt(engine, on_demand_problems(), recipe.sampling(), recipe.n, rng)
-        write_attempts(attempts, folder / _SAMPLES)
+        write_attempts(recipe.attempts(engine, on_demand_problems()), folder / _SAMPLES)
         told = {"tokenizer": engine.tokenizer_digest, "name": model.name}
         with replacing(folder / _FACTS) as temporary:
             temporary.write_text(json.dumps(told), "utf-8")

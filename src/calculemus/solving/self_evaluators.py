@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from calculemus.engine.base import Engine
-from calculemus.engine.requests import Sampling
-from calculemus.params import AtLeast, Between, Configured
+from calculemus.params import AtLeast, Between
 from calculemus.problem import Problem
 from calculemus.rng import Rng
-from calculemus.solving.attempting import Attempt, attempt
+from calculemus.solving.attempting import Attempt, Sampled
 from calculemus.solving.self_evaluation import Question, places, question_for, share_of_no, single_token
 from calculemus.solving.verifier_card import write_card
 from calculemus.solving.verifier_figures import POSITIONS, Figures, figures
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class SelfRecipe(Configured):
+class SelfRecipe(Sampled):
     """How a model that judges itself is made.
 
     Attributes:
@@ -47,8 +46,6 @@ class SelfRecipe(Configured):
     """
 
     n: Annotated[int, AtLeast(2)] = 16
-    temperature: Annotated[float, AtLeast(0)] = 0.8
-    max_tokens: Annotated[int, AtLeast(1)] = 256
     held_out: Annotated[float, Between(0, 1, open_left=True, open_right=True)] = 0.1
     asked: Annotated[int, AtLeast(1)] = 8
     epochs: Annotated[float, AtLeast(0)] = 3.0
@@ -56,7 +53,6 @@ class SelfRecipe(Configured):
     matrix_lr: Annotated[float, AtLeast(0)] = 5e-3
     lm_weight: Annotated[float, AtLeast(0)] = 0.1
     deeper: Annotated[int, AtLeast(0)] = 0
-    seed: Annotated[int, AtLeast(0)] = 0
 
     def fit(self) -> "CopyFit":
         """Return how the copy is fitted."""
@@ -64,10 +60,6 @@ class SelfRecipe(Configured):
 
         names = ("lm_weight", "epochs", "lr", "matrix_lr")
         return CopyFit(top=self.deeper, **{name: getattr(self, name) for name in names})
-
-    def sampling(self) -> Sampling:
-        """Return how solutions are sampled."""
-        return Sampling(self.temperature, max_tokens=self.max_tokens)
 
 
 def train_self_evaluator(
@@ -93,8 +85,7 @@ def train_self_evaluator(
     check_problems(problems)
     question = question_for(engine.capabilities)
     question_ids(model_folder, question)  # raises before anything is sampled
-    rng = Rng(recipe.seed, ("verifier", "samples"))
-    attempts = attempt(engine, problems, recipe.sampling(), recipe.n, rng)
+    attempts = recipe.attempts(engine, problems)
     return fit_self_evaluator(attempts, model_folder, question, recipe, folder, engine.name)
 
 

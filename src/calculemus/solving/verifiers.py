@@ -13,12 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from calculemus.engine.base import Engine
-from calculemus.engine.requests import Sampling
 from calculemus.errors import InvalidParameterError
-from calculemus.params import AtLeast, Between, Configured
+from calculemus.params import AtLeast, Between
 from calculemus.problem import Problem
 from calculemus.rng import Rng
-from calculemus.solving.attempting import Attempt, attempt
+from calculemus.solving.attempting import Attempt, Sampled
 from calculemus.solving.prefix_trie import token_labels
 from calculemus.solving.steps import StepKind, StepSplitter
 from calculemus.solving.td_targets import at_ends, td_targets
@@ -38,7 +37,7 @@ Labels = Literal["outcome", "token", "td"]
 
 
 @dataclass(frozen=True)
-class Recipe(Configured):
+class Recipe(Sampled):
     """How a verifier is made.
 
     Attributes:
@@ -64,9 +63,6 @@ class Recipe(Configured):
     """
 
     labels: Labels = "outcome"
-    n: Annotated[int, AtLeast(1)] = 16
-    temperature: Annotated[float, AtLeast(0)] = 0.8
-    max_tokens: Annotated[int, AtLeast(1)] = 256
     held_out: Annotated[float, Between(0, 1, open_left=True, open_right=True)] = 0.1
     epochs: Annotated[float, AtLeast(0)] = 3.0
     lr: Annotated[float, AtLeast(0)] = 2e-3
@@ -79,7 +75,6 @@ class Recipe(Configured):
     lam: Annotated[float, Between(0, 1)] = 0.8
     td_epochs: Annotated[float, AtLeast(0)] = 1.0
     deeper: Annotated[int, AtLeast(0)] = 0
-    seed: Annotated[int, AtLeast(0)] = 0
 
     def fit(self) -> "ValueFit":
         """Return how the copy is fitted."""
@@ -88,10 +83,6 @@ class Recipe(Configured):
         names = ("loss", "lm_weight", "dropout", "epochs", "lr", "matrix_lr")
         squash = "tanh" if self.labels == "td" else self.squash
         return ValueFit(squash=squash, top=self.deeper, **{name: getattr(self, name) for name in names})
-
-    def sampling(self) -> Sampling:
-        """Return how solutions are sampled."""
-        return Sampling(self.temperature, max_tokens=self.max_tokens)
 
 
 def train_verifier(
@@ -115,8 +106,7 @@ def train_verifier(
         CheckpointError: The folder holds no model that can be trained.
     """
     check_problems(problems)
-    rng = Rng(recipe.seed, ("verifier", "samples"))
-    attempts = attempt(engine, problems, recipe.sampling(), recipe.n, rng)
+    attempts = recipe.attempts(engine, problems)
     tokenizer = getattr(engine, "tokenizer_digest", None) or ""
     return fit_and_write(attempts, model_folder, recipe, folder, tokenizer, engine.name)
 
