@@ -24,6 +24,7 @@ CalculemusError
  ├─ EngineError (RuntimeError)           a model or endpoint that did not answer a request
  │   └─ EngineCapabilityError            a request, or an option of it, that an engine does not have
  ├─ BadRequestError (ValueError)         a request to a server that cannot be taken
+ ├─ PageError (LookupError)              a page of the web that is not there
  ├─ BudgetExceededError (RuntimeError)   a request that would cost more than is left
  ├─ SandboxError (RuntimeError)          a sandbox that cannot be set up, or that broke down
  │   ├─ SandboxUnavailableError          a tier that this machine cannot isolate
@@ -172,6 +173,10 @@ class BadRequestError(CalculemusError, ValueError):
 
     def __str__(self) -> str:
         return self.args[0]
+
+
+class PageError(CalculemusError, LookupError):
+    """A page of the web is asked for that is not there."""
 
 
 class BudgetExceededError(CalculemusError, RuntimeError):

@@ -26,10 +26,10 @@ class Watched(Searching):
         yield from self.__dict__["how"](tree)
 
 
-def grow(how, seed: int = 1, texts: int = 4, budget: Budget | None = None, **options):
+def grow(how, seed: int = 1, texts: int = 4, budget: Budget | None = None, depth: int = 10, **options):
     """Search the tree of a random model of digits; return the tree, the model and the solution."""
     lm = toy(seed, texts, **options)
-    solver = Watched(step="tokens", step_tokens=1, temperature=1.0)
+    solver = Watched(step="tokens", step_tokens=1, temperature=1.0, depth=depth)
     solver.__dict__["how"] = how
     ((_, _, solution),) = Scheduler(lm, budget=budget or Budget()).solve_all(solver, [(QUESTION, 0)])
     return solver.__dict__["tree"], lm, solution
@@ -247,6 +247,6 @@ def test_best_first_always_grows_the_place_of_most_worth() -> None:
 def test_best_first_keeps_to_its_depth_and_its_number_of_places() -> None:
     tree, _, _ = grow(lambda tree: best_first_search(tree, 2, 6, 5))
     assert sum(bool(place.children) for place in (tree.root, *walk(tree.root))) <= 6
-    tree, _, solution = grow(lambda tree: best_first_search(tree, 2, 600, 2))
+    tree, _, solution = grow(lambda tree: best_first_search(tree, 2, 600, 2), depth=2)
     assert max(place.depth for place in walk(tree.root)) == 2
     assert solution.truncated or solution.answer

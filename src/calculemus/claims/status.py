@@ -1,13 +1,13 @@
 """How far a method has come: computed from what exists, never typed."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from calculemus.card import Card
-from calculemus.catalog import Catalog, code_path
+from calculemus.catalog import Catalog, claim_path, code_path, path_of_test
 from calculemus.claims.history import read_results
 from calculemus.store import Store, default_store_path
 
@@ -46,6 +46,31 @@ class Entry:
             "is_system": card.is_system,
             "measured": {name: result[name] for name in ("version", "date", "size") if name in result}
             or None,
+        }
+
+    def paths(self) -> dict[str, Path | None]:
+        """Return where the files of the method are; None for one that does not exist."""
+        return {
+            "card": self.card.path,
+            "code": code_path(self.card),
+            "claim file": claim_path(self.card),
+            "test": path_of_test(self.card),
+        }
+
+    def full_record(self, similar: Sequence[str]) -> dict[str, Any]:
+        """Return all that is known of it as JSON-like data, beside the ids of its likes."""
+        card = self.card
+        return {
+            **self.record(),
+            "summary": card.summary,
+            "aliases": list(card.aliases),
+            "claim": {name: getattr(card.claim, name) for name in card.claim.__slots__},
+            "scope": {name: getattr(card.scope, name) for name in card.scope.__slots__},
+            "differs": dict(card.differs),
+            "expected_failures": dict(card.expected_failures),
+            "result": self.result,
+            "similar": list(similar),
+            "paths": {name: None if path is None else str(path) for name, path in self.paths().items()},
         }
 
 

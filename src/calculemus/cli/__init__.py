@@ -21,6 +21,7 @@ _COMMANDS = {
     "curve": ("calculemus.cli.curve:curve", "Compare methods at equal sampled tokens, at several budgets."),
     "solve": ("calculemus.cli.solve:solve", "Solve one question with a method on a model."),
     "serve": ("calculemus.cli.serve:serve", "Serve a method as an OpenAI-compatible endpoint."),
+    "web": ("calculemus.cli.web:web", "Show the atlas, claims and runs in a browser."),
     "grade": ("calculemus.cli.grade:grade", "Grade a file of responses, and say which rule decided."),
     "merge": ("calculemus.cli.merge:app", "Merge models by a recipe, or by a method with flags."),
     "mergebench": ("calculemus.cli.mergebench:mergebench", "Measure merging methods on experts of one base."),

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 from cyclopts import Parameter
 from rich.table import Table
 
-from calculemus.card import ROOMS, Card
-from calculemus.catalog import Catalog, claim_path, code_path, path_of_test, read_catalog
+from calculemus.card import ROOMS
+from calculemus.catalog import Catalog, read_catalog
 from calculemus.claims.status import STATUSES, Entry, entries
 from calculemus.cli.output import new_table, print_json, print_table, print_text
 from calculemus.errors import InvalidParameterError
@@ -94,7 +94,7 @@ def warn_of_faults(catalog: Catalog) -> None:
 def show_method(entry: Entry, similar: list[str], as_json: bool) -> None:
     """Print all that is known of one method."""
     if as_json:
-        print_json(_full_record(entry, similar))
+        print_json(entry.full_record(similar))
         return
     card, result = entry.card, entry.result
     arxiv = "number unknown" if card.arxiv == "unknown" else f"arXiv:{card.arxiv}"
@@ -117,7 +117,7 @@ def show_method(entry: Entry, similar: list[str], as_json: bool) -> None:
         "not established": card.scope.not_established or "nothing noted",
         **{f"differs: {what.replace('_', ' ')}": how for what, how in card.differs.items()},
         "similar": ", ".join(similar),
-        **{name: str(path or "none yet") for name, path in _paths(card).items()},
+        **{name: str(path or "none yet") for name, path in entry.paths().items()},
     }
     _print_pairs(rows)
 
@@ -142,28 +142,3 @@ def _measured(result: Any) -> str:
         f"[{effect['low']:+.4g}, {effect['high']:+.4g}] (n={effect['n']}, {result['model']}, "
         f"{result['size']}, {result['version']}, {result['date']})"
     )
-
-
-def _paths(card: Card) -> dict[str, Path | None]:
-    return {
-        "card": card.path,
-        "code": code_path(card),
-        "claim file": claim_path(card),
-        "test": path_of_test(card),
-    }
-
-
-def _full_record(entry: Entry, similar: list[str]) -> dict[str, Any]:
-    card = entry.card
-    return {
-        **entry.record(),
-        "summary": card.summary,
-        "aliases": list(card.aliases),
-        "claim": {name: getattr(card.claim, name) for name in card.claim.__slots__},
-        "scope": {name: getattr(card.scope, name) for name in card.scope.__slots__},
-        "differs": dict(card.differs),
-        "expected_failures": dict(card.expected_failures),
-        "result": entry.result,
-        "similar": similar,
-        "paths": {name: None if path is None else str(path) for name, path in _paths(card).items()},
-    }

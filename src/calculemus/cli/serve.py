@@ -1,12 +1,11 @@
 """``calculemus serve``: an OpenAI-compatible endpoint whose answers come from a solver."""
 
-import ipaddress
-import socket
 from typing import Annotated
 
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
+from calculemus.cli.listening import is_loopback, listen, shown_host
 from calculemus.cli.live import NO_BUDGET_FLAGS, NO_MODEL_FLAGS, BudgetFlags, ModelFlags
 from calculemus.cli.output import print_text
 from calculemus.engine.opening import TINY
@@ -44,7 +43,7 @@ def serve(
         models: How models are opened and asked.
         budget: What an answer may cost at most.
     """
-    if not serve_key and not _is_loopback(host):
+    if not serve_key and not is_loopback(host):
         raise InvalidParameterError(
             f"serving at {host}: others can reach that address, and there is no key; expected one. Set "
             f"--serve-key or {_OWN_KEY}, or serve at 127.0.0.1"
@@ -57,35 +56,14 @@ def serve(
     except ImportError as error:
         raise MissingExtraError("serving a solver", error.name or "starlette", "serve") from error
     method = get_solver(solver)
-    listening = _listen(host, port)
+    listening = listen(host, port, "serving")
     with listening, Live(None, models.options(), models.key, models.seed, tier=models.tier) as live:
         limits = budget.budget()
         scheduler = Scheduler(live.engine(model), live.sandbox(), seed=models.seed, budget=limits)
         scheduler.check(method, Problem("check", "How many are 2 and 2?", "unknown"))
         desk = Desk(method, scheduler)
         app = make_app(Service(desk, f"{solver}@{model}", limits, serve_key))
-        shown = f"[{host}]" if ":" in host else host
-        print_text(
-            f"serving {solver}@{model} at http://{shown}:{listening.getsockname()[1]}/v1; Ctrl-C ends it"
-        )
+        address = f"http://{shown_host(host)}:{listening.getsockname()[1]}/v1"
+        print_text(f"serving {solver}@{model} at {address}; Ctrl-C ends it")
         uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listening])
         desk.close()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    """Return a socket at an address, so that a port in use is told before a model is loaded."""
-    try:
-        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        return socket.create_server(address[:2], family=family)
-    except OSError as error:
-        raise InvalidParameterError(
-            f"serving at {host}, port {port}: {error}; expected an address of this machine and a free port. "
-            "Choose another --port, or 0 for a free one"
-        ) from error

@@ -72,11 +72,16 @@ class Searching(Solver):
         return to_weights(self.scorer, [place.value or 0.0 for place in places])
 
     def solve(self, problem: Problem, ctx: Context) -> Steps:
-        """Search, and choose among the whole solutions that were found before the end of the budget."""
+        """Search, and choose among the whole solutions that were found before the end of the budget.
+
+        A search that found none goes on from its best place, a step at a time, until it has one.
+        """
         tree = self.plant(problem, ctx)
         is_short = False
         try:
             yield from self.search(tree)
+            if not tree.finals:
+                yield from tree.complete(self.depth)
         except BudgetExceededError:
             if not len(ctx.trace):
                 raise

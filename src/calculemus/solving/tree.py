@@ -162,6 +162,20 @@ class Tree:
         sampling = replace(self.sampling, keep_stop=True, max_tokens=max_tokens)
         return (yield from self._draw(shares, lambda _: sampling))
 
+    def complete(self, depth: int) -> Judging:
+        """Go on from the best of the deepest places, a step at a time, to a whole solution.
+
+        Steps and no roll-out: code in them is run, and each takes little of what the budget has left.
+
+        Args:
+            depth: Most steps of a solution; nothing goes on from a place that has as many.
+        """
+        waiting = [place for place in self.deepest() if self.is_open(place)]
+        while waiting and waiting[0].depth < depth:
+            place = max(waiting, key=lambda place: place.worth)
+            (waiting,) = yield from self.grow([(place, 1)])
+            waiting = [place for place in waiting if self.is_open(place)]
+
     def _draw(
         self,
         shares: Sequence[tuple[Place, int]],

@@ -1,0 +1,5 @@
+"""News."""
+
+from calculemus.web.pages import Page
+
+PAGES = (Page("news", "/news", "news.html.j2", lambda site, asked: {}),)
