@@ -42,11 +42,16 @@ def web(
 
         from calculemus.web.app import make_app
         from calculemus.web.contents import PAGES
+        from calculemus.web.export import export as write_pages
         from calculemus.web.guard import Rules
         from calculemus.web.site import Site
     except ImportError as error:
         raise MissingExtraError("showing the web", error.name or "starlette", "web") from error
-    site = Site(store or default_store_path(), path)
+    site = Site(store or default_store_path(), path, is_live=export is None)
+    if export is not None:
+        n_pages = write_pages(site, PAGES, export)
+        print_text(f"wrote {n_pages:,} pages; open {export / 'index.html'}")
+        return
     is_local = is_loopback(host)
     if not is_local and not beyond:
         raise InvalidParameterError(

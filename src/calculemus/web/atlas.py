@@ -64,12 +64,13 @@ def system(site: Site, asked: Asked) -> dict[str, Any]:
     with site.reading() as store:
         results = [each for each in (store.claims() if store else ()) if each["id"] == entry.card.id]
     record = entry.full_record(similar)
+    paths = record.pop("paths")  # where files are on this machine is nobody else's business
     return {
         **record,
         "about_room": ROOMS[entry.card.room],
         "results": results[::-1],
         "bibtex": bibtex(entry),
-        "files": [name for name, path in _FILES.items() if record["paths"][path] is not None],
+        "files": [name for name, path in _FILES.items() if paths[path] is not None],
         "commands": commands(entry),
     }
 

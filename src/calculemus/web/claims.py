@@ -5,12 +5,13 @@ from typing import Any
 from calculemus.web.pages import Asked, Page
 from calculemus.web.site import Site
 
+_WORDS = {"holds": "hold", "does not hold": "do not hold", "undecided": "are undecided"}
+
 
 def claims(site: Site, asked: Asked) -> dict[str, Any]:
     """Return the claims that were run, newest first, and how many came out how."""
     entries = [entry for entry in site.entries() if entry.result is not None]
     found = sorted(entries, key=lambda entry: str((entry.result or {})["date"]), reverse=True)
-    verdicts = ("holds", "does not hold", "undecided")
     return {
         "found": [
             {
@@ -22,8 +23,8 @@ def claims(site: Site, asked: Asked) -> dict[str, Any]:
             for entry in found
         ],
         "counts": [
-            {"verdict": verdict, "n": sum((entry.result or {})["verdict"] == verdict for entry in found)}
-            for verdict in verdicts
+            {"word": word, "n": sum((entry.result or {})["verdict"] == verdict for entry in found)}
+            for verdict, word in _WORDS.items()
         ],
     }
 

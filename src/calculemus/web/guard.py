@@ -80,10 +80,10 @@ class Guard:
 
     def _is_ours(self, host: str) -> bool:
         """Say whether a name belongs to this server: an address cannot be rebound, and names are listed."""
-        name = urlsplit(f"//{host}").hostname or ""
-        if name in self._rules.names:
-            return True
         try:
+            name = urlsplit(f"//{host}").hostname or ""
+            if name in self._rules.names:
+                return True
             address = ipaddress.ip_address(name)
         except ValueError:
             return False
@@ -106,7 +106,7 @@ def is_own_form(headers: Headers, host: str) -> bool:
     """Say whether a request comes from a page of ours, as browsers tell; others say nothing."""
     origin = headers.get("origin")
     if origin is not None:
-        return urlsplit(origin).netloc == host
+        return origin.partition("://")[2] == host
     return headers.get("sec-fetch-site", "same-origin") in ("same-origin", "none")
 
 
