@@ -114,7 +114,7 @@ def first_misplaced(statements: Iterable[ast.stmt], nodes: Sequence[ast.AST]) ->
         for node in nodes:
             if isinstance(node, (ast.Global, ast.Nonlocal)) and not parameters.isdisjoint(node.names):
                 return "a parameter that is global"
-    for node in nodes:
+    for node in nodes if ast.Try in kinds else ():
         if isinstance(node, ast.Try) and any(handler.type is None for handler in node.handlers[:-1]):
             return "a bare except before another"
     return None
@@ -124,9 +124,10 @@ def first_stranger(nodes: Iterable[ast.AST]) -> str | None:
     """Return the first thing in a program that is not in the list; None where everything is."""
     for node in nodes:
         kind = type(node)
-        if kind not in _NODES:
-            return kind.__name__
         check = _CHECKS.get(kind)
-        if check is not None and (found := check(node)) is not None:
+        if check is None:
+            if kind not in _NODES:
+                return kind.__name__
+        elif (found := check(node)) is not None:
             return found
     return None
