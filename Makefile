@@ -66,7 +66,7 @@ $(VENV)/.made:
 
 $(VENV)/.core: $(VENV)/.made $(PINS)
 	@echo 'Installing calculemus and what it needs into $(VENV); a few minutes with torch'
-	@$(INSTALL) -e '.[torch]'
+	@$(INSTALL) -e '.[torch,web]'
 	@touch $@
 
 $(VENV)/.dev: $(VENV)/.made $(PINS)

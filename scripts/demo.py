@@ -12,6 +12,7 @@ from here import CALCULEMUS, ROOT
 
 PROBLEMS = 200
 LEVEL = 4
+STORE = Path("demo", "store.db")
 METHODS = (
     "cot@tiny",
     "direct@tiny",
@@ -25,11 +26,13 @@ def compare(n: int) -> None:
     """Run the comparison from the project's folder and show the command."""
     report = Path("demo", "report.html")
     arguments = ["compare", *METHODS, "--problems", f"generated:level={LEVEL},n={n}"]
-    arguments += ["--store", "demo/store.db", "--report", str(report)]
+    arguments += ["--store", str(STORE), "--report", str(report)]
     (ROOT / "demo").mkdir(exist_ok=True)
     print("$", shlex.join(["calculemus", *arguments]), flush=True)
     subprocess.run([CALCULEMUS, *arguments], cwd=ROOT, check=True)
     print(f"The report is {ROOT / report}: open it in a browser.")
+    shown = shlex.join([str(CALCULEMUS), "web", "--store", str(ROOT / STORE)])
+    print(f"The atlas of all systems, with these runs problem by problem: {shown}")
 
 
 def main() -> int:

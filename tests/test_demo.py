@@ -18,4 +18,5 @@ def test_the_demo_compares_five_methods_and_names_the_report_it_wrote() -> None:
     names = {line.split()[0] for line in lines}
     assert len(names) == 5
     assert f"The report is {ROOT / 'demo' / 'report.html'}" in done.stdout
+    assert f"web --store {ROOT / 'demo' / 'store.db'}" in done.stdout
     assert (ROOT / "demo" / "report.html").stat().st_size > 100_000
