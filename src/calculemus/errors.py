@@ -31,6 +31,7 @@ CalculemusError
  │   ├─ SandboxBrokenError               a process of the sandbox that died or fell silent
  │   ├─ NotDataError                     a value that cannot enter or leave the sandbox
  │   └─ BadReplyError                    a reply that no honest process of the sandbox sends
+ ├─ MailError (RuntimeError)             a letter that no mail server took
  ├─ ReplayError (RuntimeError)           a recorded solve that asks for something else when run again
  ├─ OutputError (OSError)                a file that cannot be written
  └─ StoreError (RuntimeError)            a results store that cannot be opened, read or written
@@ -201,6 +202,10 @@ class NotDataError(SandboxError):
 
 class BadReplyError(SandboxError):
     """A reply is none that an honest process of the sandbox sends."""
+
+
+class MailError(CalculemusError, RuntimeError):
+    """A letter could not be handed to a mail server, or not for everybody."""
 
 
 class ReplayError(CalculemusError, RuntimeError):

@@ -43,6 +43,7 @@ _COMMANDS = {
     "lora": ("calculemus.cli.lora:app", "Make an adapter of low rank from a model."),
     "verifier": ("calculemus.cli.verifier:app", "Train a verifier: a model that says how solutions end."),
     "feed": ("calculemus.cli.feed:app", "Read a page of the paper feed, and plan cards for what is new."),
+    "digest": ("calculemus.cli.digest:digest", "Tell what is new, as a letter that is written or sent."),
     "tune-prompt": ("calculemus.cli.tune_prompt:tune_prompt", "Search for a better prompt for a model."),
     "profile-models": (
         "calculemus.cli.profile_models:profile_models",

@@ -41,7 +41,7 @@ def web(
         import uvicorn
 
         from calculemus.web.app import make_app
-        from calculemus.web.contents import PAGES
+        from calculemus.web.contents import PAGES, routes
         from calculemus.web.export import export as write_pages
         from calculemus.web.guard import Rules
         from calculemus.web.site import Site
@@ -64,5 +64,5 @@ def web(
     with listening:
         address = f"http://{shown_host(host)}:{listening.getsockname()[1]}/"
         print_text(f"showing {site.store} at {address}{f'?token={token}' if token else ''}; Ctrl-C ends it")
-        app = make_app(site, PAGES, Rules(token, ("localhost", host)))
+        app = make_app(site, PAGES, Rules(token, ("localhost", host)), routes(site))
         uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listening])

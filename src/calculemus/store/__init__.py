@@ -5,7 +5,16 @@ continued leaves the same rows as one that was not.
 """
 
 from calculemus.store.connection import default_store_path
-from calculemus.store.records import Overview, Run, StoredAnswer, StoredRow, VerdictPair
+from calculemus.store.records import Overview, Run, RunDay, StoredAnswer, StoredRow, VerdictPair
 from calculemus.store.store import Store
 
-__all__ = ["Overview", "Run", "Store", "StoredAnswer", "StoredRow", "VerdictPair", "default_store_path"]
+__all__ = [
+    "Overview",
+    "Run",
+    "RunDay",
+    "Store",
+    "StoredAnswer",
+    "StoredRow",
+    "VerdictPair",
+    "default_store_path",
+]

@@ -13,6 +13,14 @@ TALLY = """
     WHERE run.id IN (SELECT id FROM run ORDER BY id DESC LIMIT ?)
 """
 
+RUN_DAYS = """
+    SELECT run.problems_name, problem_set.digest, substr(run.created, 1, 10) AS day, max(run.created),
+        count(*), count(DISTINCT run.name), sum(run.n_answers)
+    FROM run JOIN problem_set ON problem_set.id = run.problem_set
+    GROUP BY day, problem_set.digest, run.problems_name
+    ORDER BY day DESC, problem_set.digest, run.problems_name
+"""
+
 ADD_RUN = """
     INSERT INTO run (key, name, spec, problem_set, problems_name, created) VALUES (?, ?, ?, ?, ?, ?)
     ON CONFLICT (key) DO UPDATE SET name = excluded.name

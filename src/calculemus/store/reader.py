@@ -17,6 +17,7 @@ from calculemus.store.records import (
     COST_COLUMNS,
     Overview,
     Run,
+    RunDay,
     StoredRow,
     VerdictPair,
     read_problem,
@@ -80,6 +81,10 @@ class Reader:
         for key, grader, outcome, n in self._read(queries.TALLY, (-1 if limit is None else limit,)):
             tallies.setdefault(key, {}).setdefault(grader, {})[outcome] = n
         return [Overview(run, tallies.get(run.key, {})) for run in self.runs(limit)]
+
+    def run_days(self) -> list[RunDay]:
+        """Return how many runs were begun on which day on which problem set, newest day first."""
+        return [RunDay(*columns) for columns in self._read(queries.RUN_DAYS)]
 
     def find(self, prefix_or_name: str) -> Run:
         """Return the newest run of a name, or the only run whose key starts like this.

@@ -57,6 +57,29 @@ class Overview:
 
 
 @dataclass(frozen=True, slots=True)
+class RunDay:
+    """The runs that were begun on one day on one problem set.
+
+    Attributes:
+        problems_name: The problem set as it was asked for.
+        problems_digest: The problem set by its content.
+        day: As ``YYYY-MM-DD``, UTC.
+        last: When the last one was begun, ISO 8601, UTC.
+        n_runs: How many.
+        n_names: How many names of systems they have.
+        n_answers: Answers stored so far.
+    """
+
+    problems_name: str
+    problems_digest: str
+    day: str
+    last: str
+    n_runs: int
+    n_names: int
+    n_answers: int
+
+
+@dataclass(frozen=True, slots=True)
 class StoredAnswer:
     """A solution of one problem; ``sample`` numbers repeated tries from 0."""
 

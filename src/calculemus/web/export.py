@@ -11,6 +11,7 @@ from calculemus.events import track
 from calculemus.files import replacing
 from calculemus.web.app import ASSETS, SHARED
 from calculemus.web.links import FileLinks, file_of
+from calculemus.web.news import FEEDS, feed
 from calculemus.web.pages import Asked, Page
 from calculemus.web.site import Site
 
@@ -46,6 +47,9 @@ def export(site: Site, pages: Sequence[Page], folder: Path) -> int:
         _write(folder / file, site.render(page, record, links, posixpath.basename(record_file)))
         _write(folder / record_file, json.dumps(record, ensure_ascii=False, default=str))
         files += file, record_file
+    for name in FEEDS:
+        _write(folder / name, feed(site, name, FileLinks(pages, name, written)))
+        files.append(name)
     _write(folder / LIST, json.dumps(sorted(files), indent=0))
     for stale in before - set(files):
         (folder / stale).unlink(missing_ok=True)

@@ -24,6 +24,10 @@ class Links(Protocol):
         """Return the address of a file of ``assets``."""
         ...
 
+    def root(self, name: str) -> str:
+        """Return the address of a file beside the first page, such as a feed."""
+        ...
+
 
 class ServedLinks:
     """Addresses on a server: from its root."""
@@ -39,6 +43,10 @@ class ServedLinks:
     def asset(self, name: str) -> str:
         """Return the address of a file of ``assets``."""
         return f"/assets/{name}"
+
+    def root(self, name: str) -> str:
+        """Return the address of a file beside the first page."""
+        return f"/{name}"
 
 
 class FileLinks:
@@ -64,13 +72,19 @@ class FileLinks:
         """Return the address of a file of ``assets``."""
         return posixpath.relpath(f"assets/{name}", self._folder)
 
+    def root(self, name: str) -> str:
+        """Return the address of a file beside the first page."""
+        return posixpath.relpath(name, self._folder)
+
 
 def file_of(page: Page, params: Params, ending: str = "html") -> str:
     """Return the file of a page in an export: ``systems/ties.html``, ``runs.start-100.html``.
 
     A value that is no plain name is written as its digest, so that no value names another folder.
     """
-    path, query = _filled(page.path, {name: _plain(value) for name, value in params.items()})
+    inside = set(_BRACES.findall(page.path))
+    said = {name: _plain(value) for name, value in params.items() if value or name in inside}
+    path, query = _filled(page.path, said)
     parts = [path.strip("/") or "index", *(f"{name}-{value}" for name, value in sorted(query.items()))]
     return f"{'.'.join(parts)}.{ending}"
 

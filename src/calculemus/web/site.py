@@ -97,6 +97,7 @@ class Site:
             page=page.name,
             json_address=address,
             asset=links.asset,
+            root=links.root,
             link=lambda name, **params: links.page(name, params),
         )
 
