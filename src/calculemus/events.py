@@ -45,6 +45,9 @@ class Step:
 
 
 Event = Progress | Note | Step
+FILE_VARIABLE = "CALCULEMUS_EVENTS"
+"""Names the file in which a command tells its events to whoever started it."""
+
 Listener = Callable[[Event], None]
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)

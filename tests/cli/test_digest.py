@@ -2,6 +2,7 @@
 
 import email
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -26,7 +27,6 @@ class Inbox:
     def __init__(self) -> None:
         self.letters: list[EmailMessage] = []
         self.receivers: list[list[str]] = []
-        self.was_encrypted: list[bool] = []
         self.refuses: dict[str, str] = {}
 
     async def handle_MAIL(self, server, session, envelope, address, options):  # aiosmtpd's name
@@ -44,7 +44,6 @@ class Inbox:
     async def handle_DATA(self, server, session, envelope):  # aiosmtpd's name
         if "DATA" in self.refuses:
             return self.refuses["DATA"]
-        self.was_encrypted.append(session.ssl is not None)
         self.receivers.append(envelope.rcpt_tos)
         read = email.message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(read, EmailMessage)
@@ -133,8 +132,7 @@ def read(path: Path) -> EmailMessage:
 
 def test_without_a_place_to_go_the_digest_is_printed(capsys) -> None:
     said = digest(capsys)
-    assert "From holds to undecided: About vote" in said
-    assert said.index("Changed verdicts") < said.index("New results")
+    assert said.index("From holds to undecided: About vote") < said.index("Holds: About vote")
 
 
 def test_a_file_opens_as_a_letter_with_every_item(capsys, tmp_path) -> None:
@@ -148,10 +146,8 @@ def test_a_file_opens_as_a_letter_with_every_item(capsys, tmp_path) -> None:
         assert "https://example.org/c/systems/vote" in text
 
 
-def test_machines_get_the_items_as_json(capsys, tmp_path) -> None:
-    record = json.loads(digest(capsys, "--json", "--out", tmp_path / "digest.eml"))
-    assert [item["kind"] for item in record] == ["verdict", "result"]
-    assert (tmp_path / "digest.eml").is_file()
+def test_machines_get_the_items_as_json(capsys) -> None:
+    assert [item["kind"] for item in json.loads(digest(capsys, "--json"))] == ["verdict", "result"]
 
 
 def test_nothing_new_is_said_and_nothing_is_made(capsys, tmp_path, serve, inbox) -> None:
@@ -177,15 +173,13 @@ def test_the_letter_that_arrives_is_the_one_that_was_written(capsys, tmp_path, s
         assert arrived[name] == written[name]
 
 
-def test_starttls_encrypts_what_is_sent(capsys, serve, inbox, certificate) -> None:
-    place = serve(tls_context=certificate, require_starttls=True)
-    digest(capsys, "--smtp", place, "--to", "a@b.org")
-    assert inbox.was_encrypted == [True]
-
-
-def test_tls_from_the_first_byte_encrypts_too(capsys, serve, inbox, certificate) -> None:
-    place = serve(ssl_context=certificate)
-    digest(capsys, "--smtp", place, "--tls", "tls", "--to", "a@b.org")
+@pytest.mark.parametrize("tls", ["starttls", "tls"])
+def test_a_server_that_takes_letters_by_tls_alone_gets_them_so(
+    capsys, serve, inbox, certificate, tls
+) -> None:
+    by_tls = {"tls_context": certificate, "require_starttls": True}
+    place = serve(**by_tls) if tls == "starttls" else serve(ssl_context=certificate)
+    digest(capsys, "--smtp", place, "--tls", tls, "--to", "a@b.org")
     assert len(inbox.letters) == 1
 
 
@@ -226,21 +220,20 @@ def test_a_certificate_that_nobody_trusts_is_refused(capsys, serve, inbox, certi
     monkeypatch.delenv("SSL_CERT_FILE")
     place = serve(tls_context=certificate)
     assert "certificate is not trusted" in digest(capsys, "--smtp", place, "--to", "a@b.org", status=2)
-    assert inbox.letters == []
+    assert not inbox.letters
 
 
 @pytest.mark.parametrize(
     ("tls", "said"), [("starttls", "offers no STARTTLS; expected a way"), ("tls", "TLS failed")]
 )
 def test_a_server_without_tls_is_told_from_others(capsys, serve, inbox, tls, said) -> None:
-    error = digest(capsys, "--smtp", serve(), "--tls", tls, "--to", "a@b.org", status=2)
-    assert said in error
+    assert said in digest(capsys, "--smtp", serve(), "--tls", tls, "--to", "a@b.org", status=2)
     assert inbox.letters == []
 
 
 def test_a_login_at_a_server_that_takes_none_says_so(capsys, serve, monkeypatch) -> None:
-    monkeypatch.setenv("CALCULEMUS_SMTP_USER", "ana")
-    monkeypatch.setenv("CALCULEMUS_SMTP_PASSWORD", "secret")
+    for name in ("USER", "PASSWORD"):
+        monkeypatch.setenv(f"CALCULEMUS_SMTP_{name}", "ana")
     error = digest(capsys, "--smtp", serve(), "--tls", "none", "--to", "a@b.org", status=2)
     assert "takes no login" in error
 
@@ -266,9 +259,8 @@ def test_a_server_that_refuses_is_quoted(capsys, serve, inbox, step, said) -> No
 
 
 def test_nobody_there_is_an_error_with_what_to_check(capsys) -> None:
-    error = digest(capsys, "--smtp", "127.0.0.1:1", "--tls", "none", "--to", "a@b.org", status=2)
-    assert "127.0.0.1:1: cannot connect" in error
-    assert "Check --smtp" in error
+    error = digest(capsys, "--smtp", "127.0.0.1:1", "--to", "a@b.org", status=2)
+    assert re.search("127.0.0.1:1: cannot connect: .*Check --smtp", error)
 
 
 @pytest.mark.parametrize(
@@ -302,8 +294,7 @@ def test_hostile_results_are_text_in_the_letter_and_the_terminal(capsys, tmp_pat
     digest(capsys, "--out", out)
     letter = read(out)
     assert letter["Bcc"] is None
-    assert "<script" not in texts(letter)["html"]
-    assert "<img" not in texts(letter)["html"]
+    assert not re.search("<(script|img)", texts(letter)["html"])
     said = digest(capsys)
     assert not any(sign in said for sign in "\x1b\x00\u202e")
     assert "Holds: <script>alert(1)</script>[2J Bcc: x@y.org" in said

@@ -53,7 +53,7 @@ def store(tmp_path):
 @pytest.fixture
 def client(browse, store) -> TestClient:
     site = Site(store)
-    return browse(site, more=routes(site))
+    return browse(site, more=routes(site, lambda: None))
 
 
 def test_the_page_shows_what_is_new_newest_first(client: TestClient) -> None:
@@ -145,7 +145,7 @@ def test_hostile_texts_stay_text_on_the_page_and_in_the_feeds(browse, tmp_path, 
         opened.add_claim("vote", result("hostile_card", **{word: hostile(word) + "\x00" for word in words}))
         opened.add_claim("vote", result("x", title="y" * 1_000_000))
     site = Site(path, (hostile_card,))
-    client = browse(site, more=routes(site))
+    client = browse(site, more=routes(site, lambda: None))
     page = client.get("/news?kind=result").text + client.get("/news?kind=system").text
     assert is_text_only(page)
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page

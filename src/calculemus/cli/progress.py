@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from calculemus.cli.telling import teller
 from calculemus.events import Event, Note, Progress, listening
 
 if TYPE_CHECKING:
@@ -101,10 +102,16 @@ class Drawer:
 
 @contextmanager
 def drawing() -> Iterator[None]:
-    """Draw the events of the block."""
-    drawer = Drawer(bars=sys.stderr.isatty())
+    """Draw the events of the block, and tell them to whoever wants to know; see ``telling``."""
+    drawer, told = Drawer(bars=sys.stderr.isatty()), teller()
+
+    def hear(event: Event) -> None:
+        drawer(event)
+        if told is not None:
+            told(event)
+
     try:
-        with listening(drawer):
+        with listening(hear):
             yield
     finally:
         drawer.close()

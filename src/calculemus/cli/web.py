@@ -45,6 +45,8 @@ def web(
         from calculemus.web.export import export as write_pages
         from calculemus.web.guard import Rules
         from calculemus.web.site import Site
+        from calculemus.web.work.queue import Queue
+        from calculemus.web.work.supervisor import Supervisor
     except ImportError as error:
         raise MissingExtraError("showing the web", error.name or "starlette", "web") from error
     site = Site(store or default_store_path(), path, is_live=export is None)
@@ -64,5 +66,10 @@ def web(
     with listening:
         address = f"http://{shown_host(host)}:{listening.getsockname()[1]}/"
         print_text(f"showing {site.store} at {address}{f'?token={token}' if token else ''}; Ctrl-C ends it")
-        app = make_app(site, PAGES, Rules(token, ("localhost", host)), routes(site))
-        uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listening])
+        supervisor = Supervisor(Queue(site.store))
+        app = make_app(site, PAGES, Rules(token, ("localhost", host)), routes(site, supervisor.wake))
+        supervisor.start()
+        try:
+            uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listening])
+        finally:
+            supervisor.stop()

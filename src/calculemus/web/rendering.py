@@ -27,6 +27,8 @@ def environment(is_live: bool, form_key: str) -> Environment:
         figure=figure,
         difference=difference,
         day=day,
+        visible=visible,
+        moment=moment,
     )
     made.globals.update(version=__version__, is_live=is_live, form_key=form_key)
     return made
@@ -44,7 +46,24 @@ def difference(value: float) -> str:
 
 def day(moment: Any) -> str:
     """Write a moment as its day; text that is none stays as it is."""
+    return _written(moment, "%Y-%m-%d")
+
+
+def moment(moment: Any) -> str:
+    """Write a moment of UTC as day and time; text that is none stays as it is."""
+    return _written(moment, "%Y-%m-%d %H:%M UTC")
+
+
+def _written(moment: Any, form: str) -> str:
     try:
-        return datetime.fromisoformat(str(moment)).strftime("%Y-%m-%d")
+        return datetime.fromisoformat(str(moment)).strftime(form)
     except ValueError:
         return str(moment)
+
+
+_PICTURES = {sign: 0x2400 + sign for sign in range(32) if sign not in (9, 10)} | {127: 0x2421}
+
+
+def visible(text: Any) -> str:
+    """Write control characters as their pictures, so that none is lost or acts."""
+    return str(text).translate(_PICTURES)

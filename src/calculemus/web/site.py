@@ -98,7 +98,7 @@ class Site:
             json_address=address,
             asset=links.asset,
             root=links.root,
-            link=lambda name, **params: links.page(name, params),
+            link=lambda name, /, **params: links.page(name, params),
         )
 
 
