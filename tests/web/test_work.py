@@ -152,6 +152,17 @@ def test_a_form_starts_work_and_leads_to_its_page(site: Site, client: TestClient
     assert [each["id"] for each in client.get("/jobs.json").json()["found"]] == [1]
 
 
+def test_a_comparison_that_is_done_leads_to_its_runs(site: Site, client: TestClient) -> None:
+    queue = Queue(site.store)
+    program = "print('compared')"
+    job = queue.add("comparison", "t", (program, "cot@tiny", "vote:n=2,temperature=0.7@tiny", "--limit=3"))
+    with working(site):
+        until(site, job, is_over)
+    assert client.get(f"/jobs/{job.id}.json").json()["runs"] == ["cot@tiny", "vote:n=2,temperature=0.7@tiny"]
+    address = "/compare?run=cot%40tiny&amp;run=vote%3An%3D2%2Ctemperature%3D0.7%40tiny"
+    assert f'href="{address}"' in client.get(f"/jobs/{job.id}").text
+
+
 def test_without_the_key_of_the_form_nothing_is_started(site: Site, client: TestClient) -> None:
     for fields in (CLAIM, {**CLAIM, "form_key": "wrong"}, {**CLAIM, "form_key": ""}):
         assert send(client, "/jobs", fields).status_code == 403

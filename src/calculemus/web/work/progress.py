@@ -22,6 +22,12 @@ def record_of(queue: Queue, job: Job) -> dict[str, Any]:
         "title": job.title,
         "command": shlex.join(("calculemus", *job.arguments)),
         "subject": job.arguments[1] if job.kind == "claim" else None,
+        # A stored run is called what a form calls its system; recorded files hold several.
+        "runs": [
+            each for each in job.arguments[1:] if "@" in each and not each.startswith(("-", "recorded:"))
+        ]
+        if job.kind == "comparison"
+        else [],
         "status": job.status,
         "is_open": job.is_open,
         "is_unwanted": job.is_unwanted,
