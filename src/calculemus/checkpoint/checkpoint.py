@@ -113,7 +113,7 @@ class Checkpoint:
 
         Raises:
             CheckpointError: There is none of that name, it holds no floating-point numbers, or the file
-            ends early.
+                ends early.
         """
         entry = self._floating(name)
         runs = list(self.pieces(name, max(1, entry.n_elements)))

@@ -94,7 +94,7 @@ def read_header(path: Path) -> Header:
 
     Raises:
         CheckpointError: The file cannot be read, is no safetensors file, or a tensor in it is described
-        wrongly.
+            wrongly.
     """
     doing = f"reading {path}"
     try:

@@ -158,7 +158,7 @@ def plan_merge(
 
     Raises:
         InvalidParameterError: The method needs a base, another number of models, or one finite weight for
-        each.
+            each.
         CheckpointMismatchError: A tensor is not in every model, or has another shape or kind in one of them.
     """
     check_models(method, models, base, weights)

@@ -9,6 +9,7 @@ from calculemus.claims.status import STATUSES, Entry
 from calculemus.errors import InvalidParameterError, PageError
 from calculemus.search import parse_query
 from calculemus.web.pages import Asked, Page, Params
+from calculemus.web.reference import module_of
 from calculemus.web.site import Site
 
 _FILES = {"card": "card", "code": "code", "claim": "claim file", "test": "test"}
@@ -72,6 +73,7 @@ def system(site: Site, asked: Asked) -> dict[str, Any]:
         "bibtex": bibtex(entry),
         "files": [name for name, path in _FILES.items() if paths[path] is not None],
         "commands": commands(entry),
+        "module": module_of(entry.card.entry),
     }
 
 

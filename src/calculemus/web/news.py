@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +12,7 @@ from starlette.routing import BaseRoute, Route
 from calculemus.errors import PageError
 from calculemus.news import KINDS, Item, atom, gather, json_feed, kinds_of, parse_since, since
 from calculemus.news.feeds import ATOM, JSON_FEED
+from calculemus.search import SearchIndex
 from calculemus.web.links import Links, ServedLinks
 from calculemus.web.pages import Asked, Page, Params
 from calculemus.web.site import Site
@@ -24,11 +26,18 @@ FEEDS = {"feed.atom": ATOM, "feed.json": JSON_FEED}
 """Files of the feeds at the root of a site, with their media types."""
 
 
+# A site makes its index anew when its store has changed, so that the index stands for a state of the store.
+_SEEN: WeakKeyDictionary[SearchIndex, list[Item]] = WeakKeyDictionary()
+
+
 def items(site: Site) -> list[Item]:
     """Return everything that was ever new, newest first."""
-    cards = [entry.card for entry in site.entries()]
-    with site.reading() as store:
-        return gather(cards, store)
+    index = site.index()
+    if index not in _SEEN:
+        cards = [entry.card for entry in site.entries()]
+        with site.reading() as store:
+            _SEEN[index] = gather(cards, store)
+    return _SEEN[index]
 
 
 def news(site: Site, asked: Asked) -> dict[str, Any]:
