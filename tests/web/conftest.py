@@ -10,8 +10,9 @@ pytest.importorskip("starlette", reason="the extra 'web' is not installed")
 
 from starlette.testclient import TestClient
 
+from calculemus.store import Store
 from calculemus.web.app import make_app
-from calculemus.web.contents import PAGES
+from calculemus.web.contents import PAGES, routes
 from calculemus.web.site import Site
 
 ADDRESS = "http://127.0.0.1:8080"
@@ -59,6 +60,18 @@ def browse() -> Callable[..., TestClient]:
         return TestClient(make_app(site, PAGES, *arguments, **named), base_url=ADDRESS)
 
     return open_site
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    path = tmp_path / "store.db"
+    Store.open(path).close()
+    return Site(path)
+
+
+@pytest.fixture
+def client(site: Site, browse: Callable[..., TestClient]) -> TestClient:
+    return browse(site, more=routes(site, lambda: None))
 
 
 HOSTILE = (

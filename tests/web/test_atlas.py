@@ -1,3 +1,5 @@
+"""The atlas and the pages of systems: what is found, shown and linked, and hostile texts."""
+
 import re
 from collections.abc import Callable
 from pathlib import Path

@@ -1,3 +1,5 @@
+"""The pages as files: every link leads somewhere, and nothing of the reader's is overwritten."""
+
 import json
 import re
 from dataclasses import replace

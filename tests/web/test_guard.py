@@ -1,3 +1,5 @@
+"""Who the server answers: names, forms of other sites, tokens, and the policy of every reply."""
+
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -8,6 +10,8 @@ from starlette.testclient import TestClient
 from calculemus.web.guard import COOKIE, POLICY, Guard, Rules
 
 HERE = "http://127.0.0.1:8080"
+OUTSIDE = "http://203.0.113.5:8080"
+"""An address of the block that documents use."""
 
 
 async def answer(request: Request) -> Response:
@@ -80,8 +84,8 @@ def test_every_reply_forbids_scripts_of_others_and_frames() -> None:
 
 
 def test_beyond_this_machine_nothing_is_said_without_the_token() -> None:
-    rules = Rules("secret token", ("localhost", "10.0.0.5"))
-    outside = client(rules, "http://10.0.0.5:8080")
+    rules = Rules("secret token", ("localhost", "203.0.113.5"))
+    outside = client(rules, OUTSIDE)
     for headers in ({}, {"authorization": "Bearer wrong"}, {"cookie": f"{COOKIE}=wrong"}, {"cookie": ";;=,"}):
         reply = outside.get("/work", headers=headers)
         assert (reply.status_code, "let through" in reply.text) == (401, False)
@@ -90,7 +94,7 @@ def test_beyond_this_machine_nothing_is_said_without_the_token() -> None:
 
 
 def test_the_token_is_taken_as_a_bearer_or_once_in_the_address() -> None:
-    outside = client(Rules("secret token", ("localhost",)), "http://10.0.0.5:8080")
+    outside = client(Rules("secret token", ("localhost",)), OUTSIDE)
     assert outside.get("/work", headers={"authorization": "Bearer secret token"}).status_code == 200
     first = outside.get("/work?token=secret%20token")
     assert (first.status_code, first.headers["location"]) == (303, "/work")

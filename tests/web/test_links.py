@@ -1,3 +1,5 @@
+"""Addresses of pages, on a server and in a folder."""
+
 from pathlib import PurePosixPath
 
 import pytest
