@@ -238,3 +238,26 @@ def test_a_short_budget_gives_what_there_is(sandbox) -> None:
     solution = solve(AlphaMath(beams=1, children=2), engine, sandbox, Budget(requests=3))
     assert solution.truncated
     assert "output" in (solution.answer or "")
+
+
+@pytest.mark.parametrize("strategy", ["mcts", "step_beam"])
+@pytest.mark.parametrize("seed", range(3))
+def test_simulations_that_find_no_whole_solution_go_on_from_their_best_place(strategy, seed) -> None:
+    lm = toy(seed)
+    solver = AlphaMath(strategy=strategy, simulations=1, children=3, depth=5, **BY_SYMBOL)
+    solution = solve(solver, lm)
+    assert solution.answer in lm.texts()
+    assert not solution.truncated
+
+
+def test_going_on_keeps_to_the_budget_and_ends_whole_where_one_chain_has_room() -> None:
+    solver = AlphaMath(strategy="mcts", simulations=1, children=3, depth=5, **BY_SYMBOL)
+    free = solve(solver, toy(1))
+    n = len([node for node in free.trace.nodes if node.kind == "step"])
+    for tokens in range(3, n + 2):
+        solution = solve(solver, toy(1), budget=Budget(tokens=tokens))
+        steps = [node for node in solution.trace.nodes if node.kind == "step"]
+        assert len(steps) == min(tokens, n)
+        assert solution.truncated == (tokens < n)
+        assert tokens < n or solution.answer == free.answer
+    assert n > 3

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from tests.solving.test_every_solver import OWN_FORM, SMALL, TEXTS
 
 from calculemus.cost import Budget
 from calculemus.engine.sandbox import Sandbox
@@ -12,7 +13,6 @@ from calculemus.engine.scripted import ScriptedEngine
 from calculemus.problem import Problem
 from calculemus.solution import Solution, Trace
 from calculemus.solving import get_solver, list_solvers
-from tests.solving.test_every_solver import OWN_FORM, SMALL, TEXTS
 
 IDS = [card.id for card in list_solvers()]
 HARM = {

@@ -44,6 +44,7 @@ def test_the_figures_of_two_problems_are_those_by_hand() -> None:
     found = figures(ATTEMPTS, VALUES)
     assert (found.n_problems, found.n_samples) == (2, 4)
     assert (found.mean, found.best, found.vote, found.any) == (0.5, 0.5, 0.5, 1.0)
+    assert found.coin == pytest.approx((1 / 3 + 1 / 2) / 2)
     end = found.at[1.0]  # behind the last token but the mark of the end
     assert end.within == pytest.approx((1 + 0) / 2)
     assert end.auc == pytest.approx((4 + 3 * 3) / 16)

@@ -77,6 +77,16 @@ def test_an_export_is_brought_up_to_date_and_drops_what_is_gone(folder: Path, tm
     assert (made / "index.html").read_text("utf-8").count("<li data-id=") == len(read_catalog().cards)
 
 
+def test_the_feeds_of_an_export_link_to_where_it_is_published(tmp_path: Path) -> None:
+    site = Site(tmp_path / "none.db", is_live=False)
+    export(site, PAGES, tmp_path / "site", "https://example.org/atlas")
+    items = json.loads((tmp_path / "site" / "feed.json").read_text("utf-8"))["items"]
+    assert items
+    for item in items:
+        place = item["url"].removeprefix("https://example.org/atlas/")
+        assert (tmp_path / "site" / place).is_file(), item["url"]
+
+
 def test_a_folder_with_other_files_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     with pytest.raises(OutputError, match="expected a new or empty folder"):

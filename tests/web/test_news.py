@@ -163,6 +163,14 @@ def test_a_hostile_query_stays_text(client: TestClient) -> None:
         assert "<script>alert" not in answer.text
 
 
+def test_what_is_added_to_the_store_is_on_the_page_the_next_time(client: TestClient, store) -> None:
+    assert client.get("/news.json?kind=verdict").json()["n"] == 1
+    with Store.open(store) as opened:
+        opened.add_claim("vote", result(verdict="does not hold", date="2999-01-03"))
+    assert client.get("/news.json?kind=verdict").json()["n"] == 2
+    assert "From undecided to does not hold: About vote" in client.get("/feed.atom").text
+
+
 def test_without_a_store_there_is_news_of_papers(browse, no_store) -> None:
     site = Site(no_store)
     titles = [item["title"] for item in browse(site).get("/news.json").json()["found"]]

@@ -6,9 +6,10 @@ from typing import Annotated
 from cyclopts import Parameter
 from cyclopts.validators import Number
 
-from calculemus.cli import run_json, run_text
+from calculemus.cli import run_text
 from calculemus.cli.output import print_json
 from calculemus.store import Overview, Run, Store, default_store_path
+from calculemus.study import run_records
 
 Json = Annotated[bool, Parameter(name="--json")]
 Count = Annotated[int, Parameter(validator=Number(gte=1))]
@@ -34,7 +35,7 @@ def runs(*, store: Path | None = None, limit: Count = 20, as_json: Json = False)
     with _open(store) as opened:
         overviews = opened.overview(limit)
     if as_json:
-        print_json([run_json.overview_record(overview) for overview in overviews])
+        print_json([run_records.overview_record(overview) for overview in overviews])
     else:
         run_text.print_runs(overviews)
 
@@ -66,11 +67,11 @@ def show(
         found = opened.find(run)
         overview = _overview(opened, found)
         if problem is not None:
-            record = run_json.problem_record(opened, overview, problem)
+            record = run_records.problem_record(opened, overview, problem)
             print_json(record) if as_json else run_text.print_problem(record)
             return
         chosen = choose_grader(list(overview.tallies), grader, f"showing the run {found.key[:12]}")
-        record = run_json.run_record(opened, overview, chosen, start, limit)
+        record = run_records.run_record(opened, overview, chosen, start, limit)
     if as_json:
         print_json(record)
     else:
@@ -119,7 +120,7 @@ def regrade(run: str, *, grader: str, store: Path | None = None, as_json: Json =
         grade(opened, found, profile)
         overview = _overview(opened, found)
     if as_json:
-        print_json(run_json.overview_record(overview))
+        print_json(run_records.overview_record(overview))
     else:
         run_text.print_graders(overview)
 

@@ -25,6 +25,7 @@ def web(
     path: Folders = (),
     store: Path | None = None,
     export: Path | None = None,
+    address: str | None = None,
 ) -> None:
     """Show the atlas, claims, runs and comparisons in a browser, and start work from there.
 
@@ -36,6 +37,7 @@ def web(
         path: A folder with cards of your own, or a card.
         store: The results store; by default $CALCULEMUS_STORE, else one in the user's data folder.
         export: Write all pages into this folder instead, to be opened or published without a server.
+        address: Where an export will be published; its feeds then have whole links.
     """
     try:
         import uvicorn
@@ -51,7 +53,7 @@ def web(
         raise MissingExtraError("showing the web", error.name or "starlette", "web") from error
     site = Site(store or default_store_path(), path, is_live=export is None)
     if export is not None:
-        n_pages = write_pages(site, PAGES, export)
+        n_pages = write_pages(site, PAGES, export, address)
         print_text(f"wrote {n_pages:,} pages; open {export / 'index.html'}")
         return
     is_local = is_loopback(host)
@@ -60,16 +62,21 @@ def web(
             f"showing the web at {host}: other machines can reach it; expected an address of this one. "
             "Add --beyond-this-machine if they may, or leave --host out"
         )
-    if not is_local and token is None:
-        token = secrets.token_urlsafe(24)
+    token = token or (None if is_local else secrets.token_urlsafe(24))
     listening = listen(host, port, "showing the web")
     with listening:
         address = f"http://{shown_host(host)}:{listening.getsockname()[1]}/"
-        print_text(f"showing {site.store} at {address}{f'?token={token}' if token else ''}; Ctrl-C ends it")
-        supervisor = Supervisor(Queue(site.store))
-        app = make_app(site, PAGES, Rules(token, ("localhost", host)), routes(site, supervisor.wake))
+        # The address first: a line that is too long is broken behind it.
+        print_text(f"{address}{f'?token={token}' if token else ''} shows {site.store}; Ctrl-C ends it")
+        supervisor = Supervisor(Queue(site.store), cards=site.folders)
+        # A page that follows a job keeps its connection open, and the server would wait for it.
+        more = routes(site, supervisor.wake, lambda: server.should_exit)
+        app = make_app(site, PAGES, Rules(token, ("localhost", host)), more)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
         supervisor.start()
         try:
-            uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off")).run([listening])
+            server.run([listening])
         finally:
+            if supervisor.current is not None:
+                print_text(f"interrupting '{supervisor.current.title}'; what waits stays in the queue")
             supervisor.stop()

@@ -150,11 +150,17 @@ def front(comparison: Comparison, cost: str) -> list[SystemResult]:
     ]
 
 
-def cost_plot(comparison: Comparison, cost: str) -> Spec:
-    """Draw accuracy against one cost; systems on the front are filled, a line is the best for its cost."""
+def cost_plot(comparison: Comparison, cost: str, on_front: Sequence[SystemResult] | None = None) -> Spec:
+    """Draw accuracy against one cost; systems on the front are filled, a line is the best for its cost.
+
+    Args:
+        comparison: The figures.
+        cost: The name of the cost.
+        on_front: What is on the front, the cheapest first; by default what ``front`` returns.
+    """
     labels = labels_of(comparison)
     systems = [system for system in comparison.systems if cost in system.cost]
-    on_front = front(comparison, cost)
+    on_front = front(comparison, cost) if on_front is None else on_front
     best = accumulate((s.accuracy for s in on_front), max)
     reached = {s.name: 100 * accuracy for s, accuracy in zip(on_front, best, strict=True)}
     rows = [

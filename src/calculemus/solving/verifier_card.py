@@ -28,6 +28,7 @@ solutions it is {quarters}.
 | of {n} samples | share of problems |
 | --- | --- |
 | one at random | {mean} |
+| one of the different ones at random | {coin} |
 | the most frequent answer | {vote} |
 | the highest value | {best} |
 | any is right | {any} |
@@ -67,7 +68,7 @@ def write_card(
         table=_table(found),
         constant=f"{found.mean * (1 - found.mean):.3f}",
         quarters=", ".join(f"{value:.3f}" for value in found.brier_quarters),
-        **{name: _percent(getattr(found, name)) for name in ("mean", "vote", "best", "any")},
+        **{name: _percent(getattr(found, name)) for name in ("mean", "coin", "vote", "best", "any")},
     )
     _write(folder / "README.md", text)
     _write(folder / "recipe.json", _json({**recipe, "problems": len(known), "solutions": len(flat)}))
@@ -76,7 +77,7 @@ def write_card(
 
 def facts(found: Figures) -> dict[str, Any]:
     """Return figures as JSON-like data."""
-    names = ("n_problems", "n_samples", "mean", "vote", "best", "any")
+    names = ("n_problems", "n_samples", "mean", "coin", "vote", "best", "any")
     at = {
         f"{share:g}": {"auc": each.auc, "within": each.within, "brier": each.brier}
         for share, each in found.at.items()

@@ -41,6 +41,9 @@ class Figures:
         n_samples: Of each problem.
         at: By share of the solution.
         mean: Share of the samples that is right.
+        coin: Share of the different samples of a problem that is right, each counted once: what one gets that
+            is chosen among them blindly. Right ones repeat more, so it is below ``mean``; and it, not
+            ``mean``, is what ``best`` comes to by values that say nothing.
         best: Share of the problems whose sample of highest value is right.
         vote: Share of the problems whose most frequent answer is right.
         any: Share of the problems with a right sample.
@@ -51,6 +54,7 @@ class Figures:
     n_samples: int
     at: Mapping[float, AtPosition]
     mean: float
+    coin: float
     best: float
     vote: float
     any: float
@@ -108,6 +112,7 @@ def figures(
         n_samples=total,
         at={share: _at(place, attempts, values) for place, share in enumerate(POSITIONS)},
         mean=_mean([sum(a.count * a.is_correct for a in some) / total for some in attempts]),
+        coin=_mean([_mean([float(a.is_correct) for a in some]) for some in attempts]),
         best=_mean(best),
         vote=_mean([_is_vote_right(some) for some in attempts]),
         any=_mean([float(any(a.is_correct for a in some)) for some in attempts]),

@@ -1,9 +1,10 @@
 """What systems cost, and which are worth it."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from calculemus.stats import pareto
 from calculemus.store import Run, Store
+from calculemus.store.browsing import Browser
 from calculemus.study.pairs import MAX_ALL_PAIRS
 from calculemus.study.scores import Table
 
@@ -14,24 +15,19 @@ _FRONT_COSTS = ("flops", "tokens_out", "seconds_engine", "tokens_in", "peak_byte
 _RESAMPLES = 100
 
 
-def mean_costs(store: Store, run: Run, only: Container[str] | None) -> dict[str, float]:
+def mean_costs(store: Store, run: Run, only: Sequence[int] | None) -> dict[str, float]:
     """Return the mean over answers of every part of the cost that is known for all of them.
 
     Args:
         store: Where the run is.
         run: Whose costs.
-        only: The problems that count; None for all.
+        only: The places of the problems that count; None for all.
     """
     means = store.mean_costs(run)
     if not means or only is None:
         return means
-    sums, n = dict.fromkeys(means, 0.0), 0
-    for row in store.rows(run):
-        if row.problem_id in only:
-            n += 1
-            for name in sums:
-                sums[name] += getattr(row.solution.cost, name)
-    return {name: total / n for name, total in sums.items()}
+    found = Browser(store).mean_costs(run, only)
+    return {name: found[name] for name in means}
 
 
 def front_cost(costs: Iterable[Mapping[str, float]]) -> str | None:

@@ -151,6 +151,11 @@ def diff_settings(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Setting, 
     return tuple(sorted(filter(_differs, settings), key=lambda setting: setting.name))
 
 
+def named_settings(spec: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    """Return the settings of a nested, JSON-like spec with their names, in its order."""
+    return [(_name(path), value) for path, value in _flatten(spec)]
+
+
 def _differs(setting: Setting) -> bool:
     values = [canonical_json(value) for value in setting.values.values()]
     return len(values) < 2 or values[0] != values[1]

@@ -3,6 +3,7 @@
 from collections import Counter
 
 from calculemus.store import Run, Store
+from calculemus.store.browsing import Browser
 
 _SHOWN = 160  # characters of the first failure
 _KINDS = 3
@@ -15,11 +16,9 @@ def failure_note(store: Store, run: Run, name: str) -> str | None:
     """
     kinds: Counter[str] = Counter()
     first = ""
-    for row in store.rows(run):
-        failure = row.solution.failure
-        if failure is not None:
-            kinds[failure.partition(":")[0]] += 1
-            first = first or f"{row.problem_id}: {failure}"
+    for problem_id, failure in Browser(store).failures(run):
+        kinds[failure.partition(":")[0]] += 1
+        first = first or f"{problem_id}: {failure}"
     if not kinds:
         return None
     listed = ", ".join(f"{n:,} x {kind}" for kind, n in kinds.most_common(_KINDS))

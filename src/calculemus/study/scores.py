@@ -1,6 +1,6 @@
 """One run's verdicts, counted along the problem set."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -32,6 +32,15 @@ class Scores:
         counts = np.zeros((len(problems), len(OUTCOMES)), dtype=np.int32)
         for problem_id, _, outcome in outcomes:
             counts[place[problem_id], column[outcome]] += 1
+        return cls(counts)
+
+    @classmethod
+    def placed(cls, n: int, outcomes: Iterable[tuple[int, str, int]]) -> "Scores":
+        """Count over ``n`` problems what a store has counted: position, outcome and number of samples."""
+        column = {outcome: index for index, outcome in enumerate(OUTCOMES)}
+        counts = np.zeros((n, len(OUTCOMES)), dtype=np.int32)
+        for position, outcome, samples in outcomes:
+            counts[position, column[outcome]] += samples
         return cls(counts)
 
     @property

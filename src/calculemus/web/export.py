@@ -22,13 +22,14 @@ _ENDINGS = (".css", ".js", ".svg")
 _LICENCE = "LICENSE"
 
 
-def export(site: Site, pages: Sequence[Page], folder: Path) -> int:
+def export(site: Site, pages: Sequence[Page], folder: Path, address: str | None = None) -> int:
     """Write all pages that an export holds, with their records and what they need.
 
     Args:
         site: What is shown; not live.
         pages: The kinds of pages.
         folder: A new or empty folder, or one with an earlier export, which is brought up to date.
+        address: Where the folder will be published; None where that is not known.
 
     Returns:
         How many pages were written.
@@ -47,8 +48,9 @@ def export(site: Site, pages: Sequence[Page], folder: Path) -> int:
         _write(folder / file, site.render(page, record, links, posixpath.basename(record_file)))
         _write(folder / record_file, json.dumps(record, ensure_ascii=False, default=str))
         files += file, record_file
+    base = None if address is None else f"{address.rstrip('/')}/"
     for name in FEEDS:
-        _write(folder / name, feed(site, name, FileLinks(pages, name, written)))
+        _write(folder / name, feed(site, name, FileLinks(pages, name, written), base))
         files.append(name)
     _write(folder / LIST, json.dumps(sorted(files), indent=0))
     for stale in before - set(files):

@@ -66,7 +66,7 @@ def _form(site: Site, kind: str, fields: dict[str, str], fault: str | None) -> d
     if kind not in forms.KINDS:
         raise PageError(f"starting work: there is no form '{kind[:40]}'; expected {' or '.join(forms.KINDS)}")
     runs = [entry.card.id for entry in site.entries() if entry.paths()["claim file"] is not None]
-    solvers = [card.id for card in list_solvers()]
+    solvers = [card.id for card in list_solvers(*site.folders)]
     names = ("id", "size", "seeds", "model", "systems", "problems", "limit", "grader", "baseline")
     return {
         "kind": kind,
@@ -85,13 +85,19 @@ PAGES = (
 )
 
 
-def routes(site: Site, pages: Sequence[Page], wake: Callable[[], None]) -> list[BaseRoute]:
+def routes(
+    site: Site,
+    pages: Sequence[Page],
+    wake: Callable[[], None],
+    is_ending: Callable[[], bool] = lambda: False,
+) -> list[BaseRoute]:
     """Return what forms send to, and the streams of progress.
 
     Args:
         site: Whose store the work is on.
         pages: All pages, which replies link to.
         wake: Tells the supervisor that there is work.
+        is_ending: Whether the server waits for its streams to end.
     """
     links = ServedLinks(pages)
 
@@ -122,7 +128,9 @@ def routes(site: Site, pages: Sequence[Page], wake: Callable[[], None]) -> list[
         asked = Asked(request.path_params)
         await run_in_threadpool(job, site, asked)  # raises before the stream begins
         headers = {"cache-control": "no-store"}
-        return StreamingResponse(_states(site, asked, links), media_type="text/event-stream", headers=headers)
+        return StreamingResponse(
+            _states(site, asked, links, is_ending), media_type="text/event-stream", headers=headers
+        )
 
     return [
         Route("/jobs", add, methods=["POST"]),
@@ -150,10 +158,12 @@ async def _fields(request: Request, site: Site) -> dict[str, str]:
     return fields
 
 
-async def _states(site: Site, asked: Asked, links: ServedLinks) -> AsyncIterator[str]:
+async def _states(
+    site: Site, asked: Asked, links: ServedLinks, is_ending: Callable[[], bool]
+) -> AsyncIterator[str]:
     """Yield the whole state of a job at every change, so that whoever comes back misses nothing."""
     shown, quiet = "", 0
-    while True:
+    while not is_ending():
         record = await run_in_threadpool(job, site, asked)
         state = await run_in_threadpool(site.render, _STATE, record, links, "")
         if state != shown:

@@ -65,7 +65,8 @@ class FileLinks:
 
     def page(self, name: str, params: Mapping[str, object]) -> str | None:
         """Return the address of a page; None where the folder does not hold it."""
-        file = file_of(self._pages[name], {key: str(value) for key, value in params.items()})
+        given = {key: str(value) for key, value in params.items() if value not in ("", None)}
+        file = file_of(self._pages[name], given)
         return posixpath.relpath(file, self._folder) if file in self._written else None
 
     def asset(self, name: str) -> str:

@@ -9,6 +9,8 @@ from calculemus.errors import InvalidParameterError
 from calculemus.grading import get_grader
 from calculemus.problems import load
 from calculemus.solving import get_solver
+from calculemus.solving.opening import check_model
+from calculemus.study.systems import models_of
 from calculemus.web.site import Site
 
 MOST_SYSTEMS = 20
@@ -54,6 +56,7 @@ def _claim(fields: Fields, site: Site) -> Order:
         raise _refused("size", size, " or ".join(_SIZES))
     seeds = _whole(fields, "seeds", 1, 20, default=1)
     model = _text(fields, "model", "tiny, a folder, a hub id or an endpoint", default="tiny")
+    check_model(model)
     arguments = ("claim", entry.card.id, f"--size={size}", f"--seeds={seeds}", f"--model={model}")
     return Order(f"Claim of {entry.card.id}, {size}", arguments)
 
@@ -63,7 +66,7 @@ def _comparison(fields: Fields, site: Site) -> Order:
     if not 1 <= len(systems) <= MOST_SYSTEMS:
         raise _refused("systems", f"{len(systems)} lines", f"1 to {MOST_SYSTEMS}, one system each")
     for system in systems:
-        _check_system(_plain("systems", system))
+        _check_system(_plain("systems", system), site)
     problems = _text(fields, "problems", "a problem set, such as generated:level=4,n=50")
     limit = _whole(fields, "limit", 1, _ENDLESS, default=None)
     limited = (f"--limit={limit}",) if limit is not None else ()
@@ -82,7 +85,7 @@ KINDS: Mapping[str, Callable[[Fields, Site], Order]] = {"claim": _claim, "compar
 """What can be started."""
 
 
-def _check_system(system: str) -> None:
+def _check_system(system: str, site: Site) -> None:
     """Check a solver as the command does; a file of recorded solutions is looked for."""
     kind, colon, rest = system.partition(":")
     if kind == "recorded" and colon:
@@ -90,15 +93,18 @@ def _check_system(system: str) -> None:
         if not file.is_file():
             raise _refused("systems", system, "a file of recorded solutions that is there")
         return
-    get_solver(system.partition("@")[0])
-    if not system.partition("@")[2]:
+    method, _, model = system.partition("@")
+    get_solver(method, *site.folders)
+    if not model:
         raise _refused("systems", system, "SOLVER@MODEL, such as cot@tiny, or recorded:FILE")
+    for part in models_of(model):
+        check_model(part)
 
 
 def _check_problems(problems: str) -> None:
     """Check a generated set by making its first problem; the others are looked at by the command."""
     if problems.startswith("generated"):
-        load(problems).first(1)
+        load(problems, limit=1)
 
 
 def _text(fields: Fields, name: str, expected: str, default: str | None = None) -> str:

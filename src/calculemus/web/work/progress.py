@@ -67,7 +67,13 @@ def _events(path: Path) -> tuple[list[dict[str, Any]], list[str]]:
         if not isinstance(told, dict):
             continue
         if "note" in told:
-            notes.append(str(told["note"]))
+            notes.append(_sound(told["note"]))
         elif "task" in told:
-            tasks[str(told["task"])] = {name: told.get(name) for name in ("task", "done", "total")}
+            task = _sound(told["task"])
+            tasks[task] = {"task": task, "done": told.get("done"), "total": told.get("total")}
     return list(tasks.values()), notes[-20:]
+
+
+def _sound(text: object) -> str:
+    """Return a text without the halves of characters that names of files may hold: no reply can."""
+    return str(text).encode("utf-8", "replace").decode("utf-8")

@@ -1,8 +1,8 @@
-"""What the commands about runs say, as plain lists and dictionaries."""
+"""What is known of stored runs, as plain lists and dictionaries: commands and pages say the same."""
 
 from typing import Any
 
-from calculemus.store import Overview, Run, Store, StoredRow
+from calculemus.store import Overview, Store, StoredRow
 from calculemus.study.export import row_record
 
 
@@ -61,13 +61,14 @@ def problem_record(store: Store, overview: Overview, problem_id: str) -> dict[st
         "solution": problem.solution,
         "meta": dict(problem.meta),
         "samples": [
-            {**_sample_record(run, row), "verdicts": verdicts.get(row.sample, {})}
+            {**sample_record(row), "verdicts": verdicts.get(row.sample, {})}
             for row in store.rows_of(run, problem_id)
         ],
     }
 
 
-def _sample_record(run: Run, row: StoredRow) -> dict[str, Any]:
+def sample_record(row: StoredRow) -> dict[str, Any]:
+    """Return one answer with its candidates, its trace and what it took."""
     solution = row.solution
     return {
         "sample": row.sample,
