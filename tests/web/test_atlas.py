@@ -11,6 +11,7 @@ from tests.web.conftest import HOSTILE, hostile, is_text_only
 from calculemus.catalog import read_catalog
 from calculemus.claims.history import read_results
 from calculemus.claims.status import entries
+from calculemus.report.words import quantity
 from calculemus.search import parse_query
 from calculemus.web.atlas import bibtex
 from calculemus.web.site import Site
@@ -80,6 +81,15 @@ def test_a_page_shows_the_result_that_counts_with_its_interval(client: TestClien
     assert f"{effect['baseline_figure']:.4g}" in text
     assert f"{effect['low']:+.3g}" in text
     assert re.search(rf'data-testid="verdict">{result["verdict"]}<', text)
+
+
+def test_a_page_shows_what_both_arms_of_a_claim_cost(client: TestClient) -> None:
+    effect = read_results()["vote"]["effects"][0]
+    costs = client.get("/systems/vote").text.split('data-testid="arm-cost"')[1:]
+    assert len(costs) == 2
+    for text, arm in zip(costs, ("baseline", "treatment"), strict=True):
+        assert f"<bdi>{effect[arm]}</bdi>" in text
+        assert f"<dd>{quantity(effect[f'{arm}_cost']['tokens_out'])}</dd>" in text
 
 
 def test_claims_are_counted_by_how_they_came_out(client: TestClient) -> None:

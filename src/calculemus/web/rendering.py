@@ -30,7 +30,9 @@ def environment(is_live: bool, form_key: str) -> Environment:
         visible=visible,
         moment=moment,
     )
-    made.globals.update(version=__version__, is_live=is_live, form_key=form_key)
+    made.globals.update(
+        version=__version__, is_live=is_live, form_key=form_key, cost_titles=words.COST_TITLES
+    )
     return made
 
 
