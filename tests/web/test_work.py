@@ -169,6 +169,13 @@ def test_a_file_that_cannot_be_written_stops_no_command(tmp_path: Path) -> None:
     assert not (tmp_path / "nowhere").exists()
 
 
+def test_a_pipe_that_nobody_reads_stops_no_command(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "events")
+    tell = Teller(tmp_path / "events")
+    tell(Note("unheard"))
+    assert (tmp_path / "events").is_fifo()
+
+
 def test_a_megabyte_of_output_is_shown_from_its_end(site: Site, client: TestClient) -> None:
     queue = Queue(site.store)
     job = queue.add("claim", "t", ("print('x' * 1_000_000); print('<script>alert(1)</script> end')", "vote"))
