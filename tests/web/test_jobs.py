@@ -190,14 +190,17 @@ def test_the_server_ends_while_a_page_follows_a_job(tmp_path: Path) -> None:
 
     environment = {name: value for name, value in os.environ.items() if name != FILE_VARIABLE}
     with subprocess.Popen(line, stdout=subprocess.PIPE, text=True, env=environment) as server:
-        assert server.stdout is not None
-        address = server.stdout.readline().split(" at ")[1].partition(";")[0]
-        wait(queue, job, lambda found: found.pid is not None)
-        reader = threading.Thread(target=follow, args=(address,))
-        reader.start()
-        assert heard.wait(20)
-        server.send_signal(signal.SIGINT)
-        said = server.communicate(timeout=40)[0]
+        try:
+            assert server.stdout is not None
+            address = server.stdout.readline().split()[0]
+            wait(queue, job, lambda found: found.pid is not None)
+            reader = threading.Thread(target=follow, args=(address,))
+            reader.start()
+            assert heard.wait(20)
+            server.send_signal(signal.SIGINT)
+            said = server.communicate(timeout=40)[0]
+        finally:
+            server.kill()
     reader.join(20)
     assert "interrupting 'Claim of vote, small'" in said
     assert queue.get(job.id).reason == "the server was stopped"
