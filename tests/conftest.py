@@ -1,6 +1,7 @@
 """What all tests share."""
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,8 @@ from hypothesis import HealthCheck, settings
 
 # pytest's workers set the width of their terminal, which would go on to every command that tests start.
 os.environ.pop("COLUMNS", None)
+# What a script starts in the background ignores the interrupt, and so would all that tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine is slow at times: slowness is measured in bench/, and fails no example. The examples are
 # the same in every run; `pytest --hypothesis-profile explore` looks for new ones.
